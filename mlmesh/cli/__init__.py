@@ -1,0 +1,3 @@
+"""The mlmesh command."""
+
+from __future__ import annotations

@@ -1,0 +1,159 @@
+"""What a model version says of itself: `manifest.json`, beside `model.onnx`.
+
+The manifest is everything that a server, a caller or an auditor needs to know and that the graph
+cannot say: what the columns mean, which values training saw, how good the model is and on what.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MANIFEST_FILE = "manifest.json"
+MODEL_FILE = "model.onnx"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+
+Dtype = Literal[
+    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+    "float16", "bfloat16", "float32", "float64", "string",
+]  # fmt: skip
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Tensor(_Part):
+    """One input or output of the graph."""
+
+    name: str
+    dtype: Dtype
+    shape: tuple[int | None, ...]
+    """Sizes by axis; null where the graph takes any size. The first axis is the batch."""
+
+
+class Feature(_Part):
+    """One value that a caller sends, in natural units, and where it goes in the graph's inputs."""
+
+    name: str
+    kind: Literal["numeric", "categorical"]
+    description: str = ""
+    unit: str = ""
+    input: str
+    """Name of the graph's input that holds this feature."""
+    column: int = Field(ge=0)
+    """Column of that input."""
+    minimum: float | None = None
+    """Smallest value in the training data (numeric features)."""
+    maximum: float | None = None
+    """Largest value in the training data (numeric features)."""
+    categories: tuple[str, ...] = ()
+    """Accepted names (categorical features); the graph gets the position in this list."""
+    baseline: float | str
+    """The ordinary value (training median, or most frequent category) that explanations compare with."""
+
+    @model_validator(mode="after")
+    def _kind_has_its_fields(self) -> Self:
+        if self.kind == "categorical":
+            if not self.categories or self.baseline not in self.categories:
+                raise ValueError(f"{self.name}: a categorical feature needs categories and a baseline among them")
+        elif isinstance(self.baseline, str) or self.minimum is None or self.maximum is None:
+            raise ValueError(f"{self.name}: a numeric feature needs minimum, maximum and a numeric baseline")
+        return self
+
+
+class Training(_Part):
+    """Where the weights come from."""
+
+    data: str
+    licence: str
+    """Licence of the training data."""
+    citation: str = ""
+    rows: int = Field(ge=0)
+    split: str
+    """How the rows that the metrics were computed on were held out."""
+    seed: int
+    seconds: float = Field(ge=0)
+    """CPU seconds that training took."""
+    method: str = ""
+
+
+class Evaluation(_Part):
+    """Figures on held-out data, and what simpler or stronger methods reach on the same rows."""
+
+    rows: int = Field(ge=0)
+    metrics: dict[str, float]
+    baselines: dict[str, dict[str, float]] = {}
+    notes: str = ""
+
+
+class Golden(_Part):
+    """Inputs with the outputs that the training framework computed for them, before the export."""
+
+    inputs: dict[str, list[list[float]]]
+    outputs: dict[str, list[list[float]]]
+    tolerance: float = Field(gt=0)
+    """Largest absolute difference that a faithful runtime may show."""
+
+
+class Manifest(_Part):
+    """The card of one model version."""
+
+    format: Literal[1] = 1
+    name: str = Field(pattern=NAME_PATTERN)
+    version: str = Field(pattern=NAME_PATTERN)
+    task: Literal["classification", "regression"]
+    description: str
+    licence: str
+    """Licence of the weights."""
+    files: dict[str, str]
+    """sha256 of every other file of the version, by name."""
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    features: tuple[Feature, ...] = ()
+    """In the order in which a caller lists them."""
+    labels: tuple[str, ...] = ()
+    """Names of the classes, in the order of the probabilities."""
+    training: Training
+    evaluation: Evaluation
+    limits: tuple[str, ...] = ()
+    """What the model is not, in sentences that an adopter should read."""
+    golden: Golden | None = None
+
+    @property
+    def digest(self) -> str:
+        """`sha256:<hex>` of model.onnx: it names the weights that computed an answer."""
+        return f"sha256:{self.files[MODEL_FILE]}"
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if MODEL_FILE not in self.files:
+            raise ValueError(f"files: {MODEL_FILE} is missing")
+        if self.task == "classification" and len(self.labels) < 2:
+            raise ValueError("labels: a classifier needs two or more")
+        inputs = {tensor.name for tensor in self.inputs}
+        if lost := [feature.name for feature in self.features if feature.input not in inputs]:
+            raise ValueError(f"features: {', '.join(lost)} go to an input that the graph does not have")
+        names = [feature.name for feature in self.features]
+        if len(set(names)) != len(names):
+            raise ValueError("features: names must differ")
+        return self
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a version's folder; raises OSError or pydantic's ValidationError."""
+    return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    text = manifest.model_dump_json(indent=2, exclude_defaults=False)
+    (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

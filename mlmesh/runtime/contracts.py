@@ -1,0 +1,118 @@
+"""What the contracts say of every method, read from their descriptors.
+
+A server reads the descriptors that its stubs registered; the gateway reads descriptor sets, so it
+knows contracts that it has no stubs of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from google.api import annotations_pb2, http_pb2
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from mlmesh.v1 import options_pb2
+
+DESCRIPTORS = "mlmesh.binpb"
+DEFAULT_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of a contract."""
+
+    path: str
+    """The gRPC path, for example "/mlmesh.v1.PredictorService/Predict"."""
+    descriptor: MethodDescriptor
+    request: type[Message]
+    response: type[Message]
+    scope: str
+    timeout: float
+    """Seconds that a call may take at most."""
+    cost: int
+    repeatable: bool
+    """Whether doing it twice is as good as doing it once."""
+    cacheable: bool
+    """Whether it only reads."""
+    http: http_pb2.HttpRule | None
+    """Its REST surface; None when it has none."""
+
+    @property
+    def name(self) -> str:
+        return str(self.descriptor.name)
+
+    @property
+    def service(self) -> str:
+        return str(self.descriptor.containing_service.full_name)
+
+    @property
+    def unary(self) -> bool:
+        return not (self.descriptor.client_streaming or self.descriptor.server_streaming)
+
+
+def methods_of(service: ServiceDescriptor) -> Iterator[Method]:
+    """Every method of one service, in the contract's order."""
+    for descriptor in service.methods:
+        yield _method(descriptor)
+
+
+def bundled_descriptors() -> bytes:
+    """The descriptor set of mlmesh's own contracts, comments included."""
+    return files("mlmesh.v1").joinpath(DESCRIPTORS).read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """Every service of some descriptor sets, in a pool of their own."""
+
+    pool: DescriptorPool
+    files: Sequence[FileDescriptor]
+
+    def services(self) -> Iterator[ServiceDescriptor]:
+        for file in self.files:
+            yield from file.services_by_name.values()
+
+    def methods(self) -> Iterator[Method]:
+        for service in self.services():
+            yield from methods_of(service)
+
+
+def load_contracts(paths: Sequence[Path] = ()) -> Contracts:
+    """mlmesh's own contracts, and those of further descriptor sets (`protoc --descriptor_set_out`)."""
+    pool = DescriptorPool()
+    names: list[str] = []
+    for content in [bundled_descriptors(), *(path.read_bytes() for path in paths)]:
+        for file in FileDescriptorSet.FromString(content).file:
+            if file.name not in names:
+                pool.Add(file)
+                names.append(file.name)
+    return Contracts(pool, [pool.FindFileByName(name) for name in names])
+
+
+def _method(descriptor: MethodDescriptor) -> Method:
+    # Descriptors of another pool have options classes of their own, which lack our extensions.
+    options = MethodOptions.FromString(descriptor.GetOptions().SerializeToString())
+    extensions: Any = options.Extensions
+    timeout = extensions[options_pb2.default_timeout]
+    idempotency = options.idempotency_level
+    http = extensions[annotations_pb2.http]
+    return Method(
+        path=f"/{descriptor.containing_service.full_name}/{descriptor.name}",
+        descriptor=descriptor,
+        request=GetMessageClass(descriptor.input_type),
+        response=GetMessageClass(descriptor.output_type),
+        scope=extensions[options_pb2.scope],
+        timeout=(timeout.seconds + timeout.nanos / 1e9) or DEFAULT_TIMEOUT_SECONDS,
+        cost=extensions[options_pb2.cost] or 1,
+        repeatable=idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN,
+        cacheable=idempotency == MethodOptions.NO_SIDE_EFFECTS,
+        http=http if http.WhichOneof("pattern") else None,
+    )

@@ -1,0 +1,3 @@
+"""Tabular prediction service. Start it with `python -m predictor`."""
+
+from __future__ import annotations
