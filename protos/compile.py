@@ -76,12 +76,12 @@ def compile_protos(source: Path, target: Path, descriptors: str = DESCRIPTORS) -
             *contracts,
         )
     _require_scopes(descriptor_set, contracts)
-    for package in {(target / contract).parent for contract in [*contracts, RULES]}:
-        (package / "py.typed").touch()
+    for home in {(target / contract).parent for contract in [*contracts, RULES]}:
+        (home / "py.typed").touch()
 
 
 def _imports() -> descriptor_pb2.FileDescriptorSet:
-    """The contracts that ours import, out of the installed packages; wheels hold no .proto of them."""
+    """The contracts that ours import, out of installed packages; wheels hold no .proto of them."""
     found: dict[str, descriptor_pb2.FileDescriptorProto] = {}
 
     def add(files: Iterable[FileDescriptor]) -> None:
@@ -114,7 +114,7 @@ def _require_scopes(descriptor_set: Path, contracts: list[str]) -> None:
             for method in service.methods:
                 # Read through this pool: the build's own classes do not know our extension.
                 stated = options.FromString(method.GetOptions().SerializeToString())
-                if not stated.Extensions[scope]:
+                if not stated.Extensions[scope]:  # type: ignore[index]
                     raise SystemExit(
                         f"{contract}: {method.full_name} does not say who may call it: "
                         f'add `option ({SCOPE}) = "...";`'

@@ -53,15 +53,19 @@ class Feature(_Part):
     categories: tuple[str, ...] = ()
     """Accepted names (categorical features); the graph gets the position in this list."""
     baseline: float | str
-    """The ordinary value (training median, or most frequent category) that explanations compare with."""
+    """What explanations compare with: the training median or most frequent category."""
 
     @model_validator(mode="after")
     def _kind_has_its_fields(self) -> Self:
         if self.kind == "categorical":
             if not self.categories or self.baseline not in self.categories:
-                raise ValueError(f"{self.name}: a categorical feature needs categories and a baseline among them")
+                raise ValueError(
+                    f"{self.name}: a categorical feature needs categories and a baseline among them"
+                )
         elif isinstance(self.baseline, str) or self.minimum is None or self.maximum is None:
-            raise ValueError(f"{self.name}: a numeric feature needs minimum, maximum and a numeric baseline")
+            raise ValueError(
+                f"{self.name}: a numeric feature needs minimum, maximum and a numeric baseline"
+            )
         return self
 
 
@@ -136,7 +140,9 @@ class Manifest(_Part):
             raise ValueError("labels: a classifier needs two or more")
         inputs = {tensor.name for tensor in self.inputs}
         if lost := [feature.name for feature in self.features if feature.input not in inputs]:
-            raise ValueError(f"features: {', '.join(lost)} go to an input that the graph does not have")
+            raise ValueError(
+                f"features: {', '.join(lost)} go to an input that the graph does not have"
+            )
         names = [feature.name for feature in self.features]
         if len(set(names)) != len(names):
             raise ValueError("features: names must differ")

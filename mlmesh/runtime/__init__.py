@@ -1,3 +1,3 @@
-"""What every mlmesh process shares: settings, server, call chain, channels, errors, health, logs."""
+"""What every mlmesh process shares: settings, server, call chain, channel, errors, health, logs."""
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ knows contracts that it has no stubs of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +14,11 @@ from typing import Any
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
+from google.protobuf.descriptor_pb2 import (
+    FileDescriptorProto,
+    FileDescriptorSet,
+    MethodOptions,
+)
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -75,6 +79,8 @@ class Contracts:
 
     pool: DescriptorPool
     files: Sequence[FileDescriptor]
+    comments: Mapping[str, str]
+    """What stands above every service, method, message, field, enum and value, by full name."""
 
     def services(self) -> Iterator[ServiceDescriptor]:
         for file in self.files:
@@ -86,15 +92,42 @@ class Contracts:
 
 
 def load_contracts(paths: Sequence[Path] = ()) -> Contracts:
-    """mlmesh's own contracts, and those of further descriptor sets (`protoc --descriptor_set_out`)."""
+    """mlmesh's own contracts, and those of further descriptor sets (written by protoc)."""
     pool = DescriptorPool()
     names: list[str] = []
+    comments: dict[str, str] = {}
     for content in [bundled_descriptors(), *(path.read_bytes() for path in paths)]:
         for file in FileDescriptorSet.FromString(content).file:
             if file.name not in names:
                 pool.Add(file)
                 names.append(file.name)
-    return Contracts(pool, [pool.FindFileByName(name) for name in names])
+                comments.update(_comments(file))
+    return Contracts(pool, [pool.FindFileByName(name) for name in names], comments)
+
+
+def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
+    """Comments by full name; a pool does not keep them, so they are read from the file itself."""
+    for location in file.source_code_info.location:
+        if location.leading_comments and (name := _name_at(file, location.path)):
+            yield name, location.leading_comments
+
+
+def _name_at(file: FileDescriptorProto, path: Sequence[int]) -> str | None:
+    """Full name of what a source location is about; None when it is about no definition.
+
+    A value of an enum is named below its enum, unlike in protobuf, where it is a sibling.
+    """
+    node: Any = file
+    names = [file.package] if file.package else []
+    if len(path) % 2:
+        return None
+    for number, index in zip(path[::2], path[1::2], strict=True):
+        field = node.DESCRIPTOR.fields_by_number.get(number)
+        if field is None or not (field.is_repeated and field.message_type):
+            return None
+        node = getattr(node, field.name)[index]
+        names.append(getattr(node, "name", ""))
+    return ".".join(names)
 
 
 def _method(descriptor: MethodDescriptor) -> Method:

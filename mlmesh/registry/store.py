@@ -1,0 +1,80 @@
+"""A model repository: `<root>/<model>/<version>/` with `model.onnx` and `manifest.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlmesh.registry.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, read_manifest
+
+
+class BadVersion(Exception):
+    """A version cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """A version's folder; what is in it has not been looked at yet."""
+
+    model: str
+    version: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedVersion:
+    """A version whose bytes are those that its manifest names."""
+
+    manifest: Manifest
+    graph: bytes
+    """model.onnx, serialised."""
+
+
+def versions_in(root: Path) -> Iterator[StoredVersion]:
+    """Every version below `root`, by model name, oldest version first."""
+    manifests = root.glob(f"*/*/{MANIFEST_FILE}")
+    folders = [path.parent for path in manifests]
+    for folder in sorted(folders, key=lambda f: (f.parent.name, version_order(f.name))):
+        yield StoredVersion(folder.parent.name, folder.name, folder)
+
+
+def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key that puts v10.0 after v9.1."""
+    parts = re.findall(r"\d+|\D+", version)
+    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
+
+
+def verified(stored: StoredVersion) -> VerifiedVersion:
+    """Read a version once and check what was read; raises BadVersion."""
+    try:
+        manifest = read_manifest(stored.folder)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadVersion(f"{MANIFEST_FILE}: {where}: {first['msg']}") from None
+    except OSError as error:
+        raise BadVersion(f"{MANIFEST_FILE}: {error.strerror}") from None
+    if (manifest.name, manifest.version) != (stored.model, stored.version):
+        raise BadVersion(
+            f"{MANIFEST_FILE} is of {manifest.name} {manifest.version}, "
+            f"but lies in {stored.model}/{stored.version}"
+        )
+    contents = {name: _read(stored.folder, name) for name in manifest.files}
+    for name, content in contents.items():
+        if hashlib.sha256(content).hexdigest() != manifest.files[name]:
+            raise BadVersion(f"{name} is not the file that the manifest names: its sha256 differs")
+    return VerifiedVersion(manifest, contents[MODEL_FILE])
+
+
+def _read(folder: Path, name: str) -> bytes:
+    if Path(name).name != name:
+        raise BadVersion(f"{MANIFEST_FILE}: files: {name!r} is not a plain file name")
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise BadVersion(f"{name}: {error.strerror}") from None

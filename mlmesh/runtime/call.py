@@ -1,0 +1,62 @@
+"""One call on its way through a process: who asks, under which id, and how long they wait."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import re
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+REQUEST_ID: ContextVar[str] = ContextVar("mlmesh_request_id", default="")
+"""The request id of the call that the current task works for; logs read it."""
+
+_REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_TRACEPARENT_SHAPE = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+
+# Ids must differ, not resist guessing, and a system call for each would cost more than the id.
+_random = random.Random(os.urandom(32))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What travels beside a request message."""
+
+    request_id: str
+    deadline: float = math.inf
+    """When the caller stops waiting, in seconds of time.monotonic()."""
+    traceparent: str = ""
+    priority: int = 0
+    """1 is served first, larger numbers later; 0 means no preference."""
+    principal: str = ""
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline; negative when it has passed."""
+        return self.deadline - time.monotonic()
+
+    def within(self, seconds: float) -> Call:
+        """The same call with no more than `seconds` left."""
+        limit = time.monotonic() + seconds
+        return self if self.deadline <= limit else replace(self, deadline=limit)
+
+
+def request_id_of(offered: str) -> str:
+    """The caller's id when it is fit for headers and logs, else a new one."""
+    return offered if _REQUEST_ID_SHAPE.fullmatch(offered) else f"{_random.getrandbits(96):024x}"
+
+
+def traceparent_of(offered: str) -> str:
+    """The caller's W3C trace context when it is well-formed, else a new unsampled one."""
+    if _TRACEPARENT_SHAPE.fullmatch(offered):
+        return offered
+    return f"00-{_random.getrandbits(128) or 1:032x}-{_random.getrandbits(64) or 1:016x}-00"
+
+
+def deadline_after(seconds: float | None) -> float:
+    """The deadline of a caller that waits `seconds` from now; None waits for ever."""
+    return math.inf if seconds is None else time.monotonic() + seconds

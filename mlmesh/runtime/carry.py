@@ -1,0 +1,139 @@
+"""Carries many unary calls in one message, through the same chain as plain calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from google.rpc import status_pb2
+
+from mlmesh.runtime.call import Call, deadline_after, request_id_of
+from mlmesh.runtime.chain import Chain
+from mlmesh.runtime.errors import Conflict, InternalError, InvalidInput, Overloaded, ServingError
+from mlmesh.v1 import mesh_pb2 as pb
+
+
+class MeshService:
+    """Answers mlmesh.v1.MeshService calls.
+
+    max_carried: calls that may be under way on one stream; the next ones are refused, each alone.
+    """
+
+    def __init__(self, chain: Chain, max_carried: int = 4096) -> None:
+        self._chain = chain
+        self._max_carried = max_carried
+
+    async def Carry(  # noqa: N802 the contract's name
+        self, requests: AsyncIterator[pb.CarryRequest], call: Call
+    ) -> AsyncIterator[pb.CarryResponse]:
+        stream = _CarryStream(self._chain, call, self._max_carried)
+        reading = asyncio.create_task(stream.read(requests))
+        try:
+            async for response in stream.replies():
+                yield response
+            await reading
+        finally:
+            reading.cancel()
+            stream.cancel_all()
+
+    async def CarryBatch(  # noqa: N802 the contract's name
+        self, request: pb.CarryRequest, call: Call
+    ) -> pb.CarryResponse:
+        replies = await asyncio.gather(
+            *(_reply(self._chain, carried, _call_of(carried, call)) for carried in request.calls)
+        )
+        return pb.CarryResponse(replies=replies)
+
+
+class _CarryStream:
+    """The calls under way on one stream, and the replies that wait to be written.
+
+    Replies that become ready while a message is being written leave together in the next one.
+    """
+
+    def __init__(self, chain: Chain, call: Call, max_carried: int) -> None:
+        self._chain = chain
+        self._call = call
+        self._max_carried = max_carried
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._ready: list[pb.Reply] = []
+        self._changed = asyncio.Event()
+        self._ended = False
+
+    async def read(self, requests: AsyncIterator[pb.CarryRequest]) -> None:
+        try:
+            async for request in requests:
+                for carried in request.calls:
+                    self._start(carried)
+                for call_id in request.cancelled:
+                    if task := self._running.get(call_id):
+                        task.cancel()
+        finally:
+            self._ended = True
+            self._changed.set()
+
+    async def replies(self) -> AsyncIterator[pb.CarryResponse]:
+        while self._ready or self._running or not self._ended:
+            if not self._ready:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            ready, self._ready = self._ready, []
+            yield pb.CarryResponse(replies=ready)
+
+    def cancel_all(self) -> None:
+        for task in self._running.values():
+            task.cancel()
+
+    def _start(self, carried: pb.Call) -> None:
+        if carried.id in self._running:
+            twice = Conflict(f"calls: id {carried.id} is under way on this stream already")
+            self._put(pb.Reply(id=carried.id, status=twice.status()))
+        elif len(self._running) >= self._max_carried:
+            full = Overloaded(f"calls: {self._max_carried} are under way on this stream already")
+            self._put(pb.Reply(id=carried.id, status=full.status()))
+        else:
+            # The deadline counts from arrival, not from when the task gets its turn.
+            call = _call_of(carried, self._call)
+            self._running[carried.id] = asyncio.create_task(self._run(carried, call))
+
+    async def _run(self, carried: pb.Call, call: Call) -> None:
+        try:
+            self._put(await _reply(self._chain, carried, call))
+        finally:
+            del self._running[carried.id]
+            self._changed.set()
+
+    def _put(self, reply: pb.Reply) -> None:
+        self._ready.append(reply)
+        self._changed.set()
+
+
+async def _reply(chain: Chain, carried: pb.Call, call: Call) -> pb.Reply:
+    if carried.method.startswith("/mlmesh.v1.MeshService/"):
+        # A message that carries itself would multiply its cost at every level.
+        return _failure(carried.id, InvalidInput("method", "cannot be carried").status())
+    try:
+        return pb.Reply(
+            id=carried.id, response=await chain.answer(carried.method, carried.request, call)
+        )
+    except ServingError as error:
+        return _failure(carried.id, error.status())
+    except Exception:
+        return _failure(carried.id, InternalError().status())
+
+
+def _failure(call_id: int, status: status_pb2.Status) -> pb.Reply:
+    return pb.Reply(id=call_id, status=status)
+
+
+def _call_of(carried: pb.Call, outer: Call) -> Call:
+    """The carried call's own context; it never outlives the message or stream that carries it."""
+    asked = deadline_after(carried.timeout_us / 1e6 if carried.timeout_us else None)
+    return Call(
+        request_id=request_id_of(carried.request_id),
+        deadline=min(asked, outer.deadline),
+        traceparent=carried.traceparent,
+        priority=carried.priority,
+        principal=carried.principal,
+    )

@@ -1,0 +1,203 @@
+"""The one way through a server: every call, plain or carried, passes the same steps.
+
+Admission, deadline, parsing, field rules, the servicer, metrics; and whatever goes wrong leaves as
+a ServingError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Self
+
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from mlmesh.runtime import rules
+from mlmesh.runtime.call import REQUEST_ID, Call
+from mlmesh.runtime.contracts import Method, methods_of
+from mlmesh.runtime.errors import (
+    DeadlineExceeded,
+    InternalError,
+    InvalidInput,
+    Overloaded,
+    ServingError,
+    Unsupported,
+)
+from mlmesh.runtime.item_stream import ItemStream
+from mlmesh.runtime.metrics import ServerMetrics
+
+logger = logging.getLogger(__name__)
+
+UnaryBehaviour = Callable[[Any, Call], Awaitable[Message]]
+StreamBehaviour = Callable[[AsyncIterator[Any], Call], AsyncIterator[Message]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A contract's service and the object that answers its methods.
+
+    `servicer` has one method for every rpc, of the rpc's name: `async def (request, call)` for a
+    unary rpc, an async generator `(requests, call)` for a streaming one.
+    """
+
+    contract: ServiceDescriptor
+    servicer: object
+    item_streams: Mapping[str, str] = field(default_factory=dict)
+    """Streaming rpcs that answer each message as a unary rpc does: {"StreamPredict": "Predict"}."""
+
+    @property
+    def name(self) -> str:
+        return str(self.contract.full_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one server takes on at once."""
+
+    calls: int = 4096
+    """Unary calls, plain and carried."""
+    streams: int = 256
+    """Streaming calls."""
+
+
+@dataclass(slots=True)
+class _Gauge:
+    """Counts what is under way against a limit."""
+
+    limit: int
+    what: str
+    count: int = 0
+
+    def __enter__(self) -> Self:
+        if self.count >= self.limit:
+            raise Overloaded(f"{self.what}: {self.limit} are under way already, try again later")
+        self.count += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+
+
+class Chain:
+    """Answers calls by their gRPC path, on serialised messages."""
+
+    def __init__(self, services: Iterable[Service], limits: Limits, metrics: ServerMetrics) -> None:
+        self._metrics = metrics
+        self._calls = _Gauge(limits.calls, "calls")
+        self._streams = _Gauge(limits.streams, "streams")
+        self._unary: dict[str, tuple[Method, UnaryBehaviour]] = {}
+        self._streaming: dict[str, tuple[Method, StreamBehaviour]] = {}
+        for service in services:
+            self.add(service)
+
+    def add(self, service: Service) -> None:
+        """Answer the methods of one more service; its servicer must have all of them."""
+        methods = {method.name: method for method in methods_of(service.contract)}
+        for name, method in methods.items():
+            rules.prepare(method.request)
+            if item := service.item_streams.get(name):
+                answer_item = partial(self.perform, methods[item].path)
+                self._streaming[method.path] = (method, ItemStream(method.response, answer_item))
+            elif method.unary:
+                self._unary[method.path] = (method, getattr(service.servicer, name))
+            else:
+                self._streaming[method.path] = (method, getattr(service.servicer, name))
+
+    async def answer(self, path: str, request: bytes, call: Call) -> bytes:
+        """The answer of the unary method at `path`; raises ServingError."""
+        response = await self.perform(path, request, call)
+        return response.SerializeToString()
+
+    async def perform(self, path: str, request: bytes | Message, call: Call) -> Message:
+        """The same with messages."""
+        if path not in self._unary:
+            raise Unsupported(f"no unary method {path[:200]!r} here")
+        method, behaviour = self._unary[path]
+        REQUEST_ID.set(call.request_id)
+        with self._observed(method), self._calls:
+            call = call.within(method.timeout)
+            message = _parsed(method, request) if isinstance(request, bytes) else request
+            rules.check(message)
+            async with _Deadline(call):
+                return await behaviour(message, call)
+
+    async def stream(
+        self, path: str, requests: AsyncIterator[bytes], call: Call
+    ) -> AsyncIterator[bytes]:
+        """The answers of the streaming method at `path`; raises ServingError."""
+        method, behaviour = self._streaming[path]
+        REQUEST_ID.set(call.request_id)
+        with self._observed(method), self._streams:
+            call = call.within(method.timeout)
+            async with _Deadline(call):
+                async for response in behaviour(_checked(method, requests), call):
+                    yield response.SerializeToString()
+
+    @contextmanager
+    def _observed(self, method: Method) -> Iterator[None]:
+        """Count and time a call, and let nothing but ServingErrors and cancellation out."""
+        started = time.perf_counter()
+        code = "OK"
+        try:
+            yield
+        except ServingError as error:
+            code = error.code.name
+            logger.info(
+                "call refused",
+                extra={"method": method.path, "code": code, "reason": error.message[:300]},
+            )
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            code = "CANCELLED"
+            raise
+        except Exception as error:
+            code = "INTERNAL"
+            logger.exception("call failed", extra={"method": method.path})
+            raise InternalError from error
+        finally:
+            self._metrics.observe(method, code, time.perf_counter() - started)
+
+
+class _Deadline:
+    """Give up at the call's deadline, and do not even begin after it.
+
+    A class, not a generator, because it stands around every call.
+    """
+
+    __slots__ = ("_timeout",)
+
+    def __init__(self, call: Call) -> None:
+        remaining = call.remaining
+        if remaining <= 0:
+            raise DeadlineExceeded("the deadline had passed before the call began")
+        self._timeout = asyncio.timeout(remaining)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        try:
+            await self._timeout.__aexit__(*error)
+        except TimeoutError:
+            raise DeadlineExceeded("the deadline passed before the answer was ready") from None
+
+
+def _parsed(method: Method, request: bytes) -> Message:
+    try:
+        return method.request.FromString(request)
+    except DecodeError:
+        name = method.request.DESCRIPTOR.full_name
+        raise InvalidInput("", f"the request is not a serialised {name}") from None
+
+
+async def _checked(method: Method, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+    async for request in requests:
+        message = _parsed(method, request)
+        rules.check(message)
+        yield message

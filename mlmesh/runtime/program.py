@@ -1,0 +1,47 @@
+"""The life of a program: settings, logs, work, and an exit code that a supervisor understands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from mlmesh.runtime.logs import set_up_logs
+from mlmesh.runtime.settings import ProgramSettings
+
+logger = logging.getLogger(__name__)
+
+Settings = TypeVar("Settings", bound=ProgramSettings)
+BAD_CONFIGURATION = 2
+
+
+class BadConfiguration(Exception):
+    """The program cannot start as it is configured; the message says what to change."""
+
+
+def run_program(kind: type[Settings], main: Callable[[Settings], Awaitable[None]]) -> None:
+    """Read the settings, run `main` and exit: 0 when it ended well, 2 when it cannot start at all.
+
+    Starting it again does not help after a 2: the configuration has to change first.
+    """
+    try:
+        settings = kind()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "MLMESH_" + "_".join(str(part) for part in problem["loc"]).upper()
+            print(f"{name}: {problem['msg']}", file=sys.stderr)
+        raise SystemExit(BAD_CONFIGURATION) from None
+    set_up_logs(settings.log_level)
+    try:
+        asyncio.run(_coroutine(main, settings))
+    except (BadConfiguration, OSError) as error:
+        logger.error("cannot start", extra={"reason": str(error)})
+        raise SystemExit(BAD_CONFIGURATION) from None
+
+
+async def _coroutine(main: Callable[[Settings], Awaitable[None]], settings: Settings) -> None:
+    await main(settings)

@@ -1,0 +1,161 @@
+"""A gRPC server with everything that mlmesh's services have in common."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+
+from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of
+from mlmesh.runtime.carry import MeshService
+from mlmesh.runtime.chain import Chain, Limits, Service
+from mlmesh.runtime.contracts import Method, methods_of
+from mlmesh.runtime.errors import Overloaded, ServingError
+from mlmesh.runtime.health import SERVICE as HEALTH_SERVICE, Health
+from mlmesh.runtime.metrics import ServerMetrics
+from mlmesh.v1 import mesh_pb2
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+DEFAULT_LIMITS = Limits()
+DRAIN_SECONDS = 10.0
+MAX_MESSAGE_BYTES = 16 * 2**20
+MAX_METADATA_BYTES = 16 * 2**10
+
+
+@asynccontextmanager
+async def running_server(
+    address: str,
+    services: Sequence[Service],
+    metrics: ServerMetrics,
+    health: Health,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+    drain_seconds: float = DRAIN_SECONDS,
+) -> AsyncIterator[int]:
+    """Serve on `address` inside the block and yield the port; drain open calls on the way out.
+
+    Every unary method of `services` can be called plainly or carried by MeshService. Raises OSError
+    when the address cannot be had.
+    """
+    chain = Chain(services, limits, metrics)
+    mesh = Service(mesh_pb2.DESCRIPTOR.services_by_name["MeshService"], MeshService(chain))
+    chain.add(mesh)
+    server = grpc.aio.server(options=_options(max_message_bytes))
+    for service in [*services, mesh]:
+        server.add_generic_rpc_handlers((_handlers(chain, service),))
+    health_pb2_grpc.add_HealthServicer_to_server(health.for_loop(), server)
+    names = [service.name for service in [*services, mesh]]
+    reflection.enable_server_reflection([*names, HEALTH_SERVICE, reflection.SERVICE_NAME], server)
+    port = _bound(server, address)
+    await server.start()
+    try:
+        yield port
+    finally:
+        await server.stop(drain_seconds)
+
+
+def _bound(server: grpc.aio.Server, address: str) -> int:
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError:
+        raise OSError(f"cannot listen on {address}: is the port in use?") from None
+
+
+def _options(max_message_bytes: int) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        # Two processes on one port would each get some of the calls and hide a mistake.
+        ("grpc.so_reuseport", 0),
+        # Callers keep their connections alive with pings; the default would call that an attack.
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    ]
+
+
+def _handlers(chain: Chain, service: Service) -> grpc.GenericRpcHandler:
+    handlers = {method.name: _handler(chain, method) for method in methods_of(service.contract)}
+    return grpc.method_handlers_generic_handler(service.name, handlers)
+
+
+def _handler(chain: Chain, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+    # Messages stay bytes up to the chain, so that plain and carried calls are parsed alike.
+    if method.unary:
+        return grpc.unary_unary_rpc_method_handler(_unary(chain, method.path))
+    if method.descriptor.client_streaming and method.descriptor.server_streaming:
+        return grpc.stream_stream_rpc_method_handler(_stream(chain, method.path))
+    if method.descriptor.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(_one_to_stream(chain, method.path))
+    raise TypeError(f"{method.path}: make it bidirectional, client streaming is not served")
+
+
+def _unary(chain: Chain, path: str) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    async def answer(request: bytes, context: Context) -> bytes:
+        call = _call_of(context)
+        try:
+            return await chain.answer(path, request, call)
+        except ServingError as error:
+            await _refuse(context, call, error)
+            raise
+
+    return answer
+
+
+def _stream(
+    chain: Chain, path: str
+) -> Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]:
+    async def answer(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+        call = _call_of(context)
+        try:
+            async for response in chain.stream(path, requests, call):
+                yield response
+        except ServingError as error:
+            await _refuse(context, call, error)
+
+    return answer
+
+
+def _one_to_stream(chain: Chain, path: str) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+    stream = _stream(chain, path)
+
+    def answer(request: bytes, context: Context) -> AsyncIterator[bytes]:
+        async def requests() -> AsyncIterator[bytes]:
+            yield request
+
+        return stream(requests(), context)
+
+    return answer
+
+
+def _call_of(context: Context) -> Call:
+    request_id = traceparent = ""
+    for key, value in context.invocation_metadata() or ():
+        if key == "x-request-id":
+            request_id = str(value)
+        elif key == "traceparent":
+            traceparent = str(value)
+    return Call(
+        request_id=request_id_of(request_id),
+        deadline=deadline_after(context.time_remaining()),
+        traceparent=traceparent_of(traceparent),
+    )
+
+
+async def _refuse(context: Context, call: Call, error: ServingError) -> Any:
+    metadata = [("x-request-id", call.request_id)]
+    if isinstance(error, Overloaded):
+        metadata.append(("grpc-retry-pushback-ms", str(int(error.retry_after * 1000))))
+    status = rpc_status.to_status(error.status())
+    metadata.extend(status.trailing_metadata)
+    await context.abort(status.code, status.details, tuple(metadata))

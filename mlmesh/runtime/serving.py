@@ -1,0 +1,66 @@
+"""The frame of every model service: health, metrics and gRPC around its services, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from mlmesh.runtime.chain import Limits, Service
+from mlmesh.runtime.health import Health, running_health
+from mlmesh.runtime.metrics import ServerMetrics, metrics_page
+from mlmesh.runtime.pages import running_pages
+from mlmesh.runtime.server import running_server
+from mlmesh.runtime.settings import ServiceSettings
+from mlmesh.runtime.shutdown import shutdown_on_signals
+
+logger = logging.getLogger(__name__)
+
+OpenServices = Callable[[CollectorRegistry], AbstractAsyncContextManager[Sequence[Service]]]
+"""Loads what the services need and gives them; what it loaded is freed when the block ends."""
+
+
+async def serve(
+    settings: ServiceSettings, names: Sequence[str], open_services: OpenServices, *, modality: str
+) -> None:
+    """Serve until SIGTERM or SIGINT: unready at once, then the lame-duck time, then drain.
+
+    names: full names of the services, for health checks while they load.
+    """
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    health = Health(names, stuck_seconds=settings.stuck_seconds)
+    async with AsyncExitStack() as stack:
+        shutdown = stack.enter_context(shutdown_on_signals())
+        await stack.enter_async_context(running_health(settings.health_address, health))
+        await stack.enter_async_context(
+            running_pages(
+                settings.metrics_address, {"/metrics": lambda: (200, *metrics_page(registry))}
+            )
+        )
+        services = await stack.enter_async_context(open_services(registry))
+        port = await stack.enter_async_context(
+            running_server(
+                settings.grpc_address,
+                services,
+                ServerMetrics(registry, modality),
+                health,
+                limits=Limits(settings.max_concurrent_calls, settings.max_concurrent_streams),
+                max_message_bytes=settings.max_message_bytes,
+                drain_seconds=settings.drain_seconds,
+            )
+        )
+        await health.set_ready(True)
+        logger.info("serving", extra={"services": list(names), "port": port})
+        await shutdown.requested()
+        await health.set_ready(False)
+        await shutdown.lame_duck(settings.lame_duck_seconds)
+        logger.info("draining", extra={"drain_seconds": settings.drain_seconds})
+    # Handlers that were cancelled by the drain get a turn to finish before the loop goes.
+    await asyncio.sleep(0)

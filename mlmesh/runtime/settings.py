@@ -1,0 +1,45 @@
+"""Settings that every program has, read once from MLMESH_* in its __main__."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):\d{1,5}$")]
+"""host:port, or [host]:port for IPv6."""
+
+
+class ProgramSettings(BaseSettings):
+    """What every program is told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MLMESH_", frozen=True, use_attribute_docstrings=True
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important log records that are written."""
+    lame_duck_seconds: float = Field(default=5.0, ge=0)
+    """Seconds that a program keeps serving after SIGTERM, already unready."""
+    drain_seconds: float = Field(default=10.0, ge=0)
+    """Seconds that open calls then get to finish."""
+
+
+class ServiceSettings(ProgramSettings):
+    """What every model service is told."""
+
+    grpc_address: Address = "127.0.0.1:50051"
+    """Where the service answers gRPC."""
+    health_address: Address = "127.0.0.1:50061"
+    """Where the service answers gRPC health probes, always in plaintext."""
+    metrics_address: Address = "127.0.0.1:9101"
+    """Where the service shows /metrics."""
+    max_message_bytes: int = Field(default=16 * 2**20, ge=1024)
+    """Largest message that the service takes."""
+    max_concurrent_calls: int = Field(default=4096, ge=1)
+    """Unary calls, plain and carried, that may be under way; the next ones are refused at once."""
+    max_concurrent_streams: int = Field(default=256, ge=1)
+    """Streaming calls that may be under way; the next ones are refused at once."""
+    stuck_seconds: float = Field(default=30.0, gt=0)
+    """Seconds without a turn of the event loop after which liveness fails."""

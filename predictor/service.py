@@ -1,0 +1,172 @@
+"""Answers mlmesh.v1.PredictorService calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from google.protobuf.struct_pb2 import Value
+from google.rpc import status_pb2
+
+from mlmesh.inference.host import Host, LoadedVersion
+from mlmesh.registry.manifest import Feature
+from mlmesh.runtime.call import Call
+from mlmesh.runtime.chain import Service
+from mlmesh.runtime.errors import InvalidInput, Precondition, ServingError
+from mlmesh.v1 import predictor_pb2 as pb
+from predictor.explain import explain
+from predictor.model import Prediction, TabularModel
+from predictor.rows import Encoded
+
+CONTRACT = pb.DESCRIPTOR.services_by_name["PredictorService"]
+
+
+class PredictorService:
+    """max_rows: rows of a BatchPredict that run together. max_explained: features, likewise."""
+
+    def __init__(self, host: Host, *, max_rows: int = 256, max_explained: int = 256) -> None:
+        self._host = host
+        self._max_rows = max_rows
+        self._max_explained = max_explained
+        # By identity of the loaded version, so that a new load never meets an old reader.
+        self._models: dict[int, TabularModel] = {}
+
+    async def Predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:
+        model = self._model(request.model, request.model_version)
+        row, warnings = model.rows.read(request.features, request.named_features)
+        scores, seconds = await model.scores([row])
+        found = model.prediction(scores[0])
+        return pb.PredictResponse(
+            prediction=found.prediction,
+            label=found.label,
+            confidence=found.confidence,
+            probabilities=found.probabilities,
+            labels=model.manifest.labels,
+            warnings=warnings,
+            model=model.manifest.name,
+            model_version=model.manifest.version,
+            model_digest=model.manifest.digest,
+            inference_time_ms=_milliseconds(seconds),
+            request_id=call.request_id,
+        )
+
+    async def BatchPredict(
+        self, request: pb.BatchPredictRequest, call: Call
+    ) -> pb.BatchPredictResponse:
+        model = self._model(request.model, request.model_version)
+        response = pb.BatchPredictResponse(
+            labels=model.manifest.labels,
+            model=model.manifest.name,
+            model_version=model.manifest.version,
+            model_digest=model.manifest.digest,
+            request_id=call.request_id,
+        )
+        slowest = 0.0
+        for start in range(0, len(request.rows), self._max_rows):
+            results, seconds = await self._results(model, request, start)
+            response.results.extend(results)
+            slowest = max(slowest, seconds)
+            # Thousands of rows must not keep the loop from the other callers.
+            await asyncio.sleep(0)
+        response.inference_time_ms = _milliseconds(slowest)
+        return response
+
+    async def Explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
+        model = self._model(request.model, request.model_version)
+        features = model.manifest.features
+        if len(features) > self._max_explained:
+            raise Precondition(
+                f"model: {len(features)} features are too many to explain, "
+                f"the limit is {self._max_explained}"
+            )
+        row, _ = model.rows.read(request.features, request.named_features)
+        found = await explain(model, row)
+        baseline = model.rows.baseline()
+        return pb.ExplainResponse(
+            label=found.label,
+            score=found.score,
+            baseline_score=found.baseline_score,
+            contributions=[
+                pb.Contribution(
+                    feature=feature.name,
+                    value=_value(feature, row[index]),
+                    baseline=_value(feature, baseline[index]),
+                    contribution=found.contributions[index],
+                )
+                for index, feature in enumerate(features)
+            ],
+            method="occlusion",
+            model=model.manifest.name,
+            model_version=model.manifest.version,
+            model_digest=model.manifest.digest,
+            inference_time_ms=_milliseconds(found.seconds),
+            request_id=call.request_id,
+        )
+
+    def _model(self, name: str, version: str) -> TabularModel:
+        loaded = self._host.find(name, version)
+        model = self._models.get(id(loaded))
+        if model is None:
+            model = self._models[id(loaded)] = _tabular(loaded)
+        return model
+
+    async def _results(
+        self, model: TabularModel, request: pb.BatchPredictRequest, start: int
+    ) -> tuple[list[pb.RowResult], float]:
+        """Results of the rows from `start` on that run together, and the seconds it took."""
+        results = [pb.RowResult(status=status_pb2.Status()) for _ in self._slice(request, start)]
+        good: list[tuple[pb.RowResult, Encoded]] = []
+        for offset, (result, row) in enumerate(
+            zip(results, self._slice(request, start), strict=True)
+        ):
+            try:
+                encoded, warnings = model.rows.read(row.features, row.named_features)
+            except InvalidInput as error:
+                result.status.CopyFrom(error.below(f"rows[{start + offset}]").status())
+            else:
+                result.warnings.extend(warnings)
+                good.append((result, encoded))
+        if not good:
+            return results, 0.0
+        try:
+            scores, seconds = await model.scores([encoded for _, encoded in good])
+        except ServingError as error:
+            for result, _ in good:
+                result.Clear()
+                result.status.CopyFrom(error.status())
+            return results, 0.0
+        for (result, _), row_scores in zip(good, scores, strict=True):
+            _put(result, model.prediction(row_scores))
+        return results, seconds
+
+    def _slice(self, request: pb.BatchPredictRequest, start: int) -> Iterator[pb.Row]:
+        return iter(request.rows[start : start + self._max_rows])
+
+
+def predictor_service(host: Host, *, max_rows: int = 256, max_explained: int = 256) -> Service:
+    """PredictorService for the models of `host`."""
+    servicer = PredictorService(host, max_rows=max_rows, max_explained=max_explained)
+    return Service(CONTRACT, servicer, {"StreamPredict": "Predict"})
+
+
+def _tabular(loaded: LoadedVersion) -> TabularModel:
+    if not loaded.manifest.features:
+        raise Precondition(f"model: {loaded.manifest.name} does not take rows of features")
+    return TabularModel(loaded)
+
+
+def _put(result: pb.RowResult, found: Prediction) -> None:
+    result.prediction.CopyFrom(found.prediction)
+    result.label = found.label
+    result.confidence = found.confidence
+    result.probabilities.extend(found.probabilities)
+
+
+def _value(feature: Feature, encoded: float) -> Value:
+    if feature.kind == "categorical":
+        return Value(string_value=feature.categories[int(encoded)])
+    return Value(number_value=encoded)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
