@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from mlmesh.runtime.settings import ProgramSettings
 logger = logging.getLogger(__name__)
 
 Settings = TypeVar("Settings", bound=ProgramSettings)
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 BAD_CONFIGURATION = 2
 
 
@@ -23,7 +24,11 @@ class BadConfiguration(Exception):
     """The program cannot start as it is configured; the message says what to change."""
 
 
-def run_program(kind: type[Settings], main: Callable[[Settings], Awaitable[None]]) -> None:
+def run_program(
+    kind: type[Settings],
+    main: Callable[[Settings], Coroutine[None, None, None]],
+    loop_factory: LoopFactory | None = None,
+) -> None:
     """Read the settings, run `main` and exit: 0 when it ended well, 2 when it cannot start at all.
 
     Starting it again does not help after a 2: the configuration has to change first.
@@ -37,11 +42,8 @@ def run_program(kind: type[Settings], main: Callable[[Settings], Awaitable[None]
         raise SystemExit(BAD_CONFIGURATION) from None
     set_up_logs(settings.log_level)
     try:
-        asyncio.run(_coroutine(main, settings))
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(main(settings))
     except (BadConfiguration, OSError) as error:
         logger.error("cannot start", extra={"reason": str(error)})
         raise SystemExit(BAD_CONFIGURATION) from None
-
-
-async def _coroutine(main: Callable[[Settings], Awaitable[None]], settings: Settings) -> None:
-    await main(settings)

@@ -1,0 +1,69 @@
+"""Real servers on free ports; nothing of mlmesh is mocked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlmesh.inference.host import Host, HostOptions, open_host
+from mlmesh.inference.models_service import models_service
+from mlmesh.runtime.health import Health
+from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.server import running_server
+from mlmesh.v1 import mesh_pb2_grpc, predictor_pb2_grpc as rpc
+from predictor.service import predictor_service
+from tests.tiny_models import write_classifier, write_regressor
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def model_root(tmp_path: Path) -> Path:
+    """tiny v1.0 and v2.0 (classifier), kinds (with a category), sum (regressor)."""
+    root = tmp_path / "models"
+    write_classifier(root)
+    write_classifier(root, version="v2.0", weights=((0, 1, 0), (1, 0, 0)))
+    write_classifier(root, "kinds", categories=("plain", "striped"))
+    write_regressor(root)
+    return root
+
+
+@pytest.fixture
+async def host(model_root: Path, registry: CollectorRegistry) -> AsyncIterator[Host]:
+    observe = InferenceMetrics(registry).observe
+    async with open_host(model_root, "tiny", HostOptions(), observe) as host:
+        yield host
+
+
+@pytest.fixture
+async def predictor_port(host: Host, registry: CollectorRegistry) -> AsyncIterator[int]:
+    """A predictor that serves `host`."""
+    predictor = predictor_service(host)
+    services = [predictor, models_service(host, predictor.name)]
+    health = Health([predictor.name])
+    metrics = ServerMetrics(registry, "tabular")
+    async with running_server("127.0.0.1:0", services, metrics, health) as port:
+        yield port
+
+
+@pytest.fixture
+async def channel(predictor_port: int) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{predictor_port}") as channel:
+        yield channel
+
+
+@pytest.fixture
+def predictor(channel: grpc.aio.Channel) -> rpc.PredictorServiceAsyncStub:
+    return rpc.PredictorServiceStub(channel)
+
+
+@pytest.fixture
+def mesh(channel: grpc.aio.Channel) -> mesh_pb2_grpc.MeshServiceAsyncStub:
+    return mesh_pb2_grpc.MeshServiceStub(channel)

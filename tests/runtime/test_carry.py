@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from mlmesh.v1 import mesh_pb2 as pb, mesh_pb2_grpc as rpc, predictor_pb2, predictor_pb2_grpc
+from tests.runtime.conftest import GatedPredictor
+
+PREDICT = "/mlmesh.v1.PredictorService/Predict"
+
+
+def call(call_id: int, features: list[float], **fields: object) -> pb.Call:
+    request = predictor_pb2.PredictRequest(features=features, model=str(fields.pop("model", "")))
+    return pb.Call(
+        id=call_id,
+        method=PREDICT,
+        request=request.SerializeToString(),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+async def carried(
+    mesh: rpc.MeshServiceAsyncStub, requests: list[pb.CarryRequest]
+) -> dict[int, pb.Reply]:
+    return {
+        reply.id: reply
+        async for response in mesh.Carry(iter(requests))
+        for reply in response.replies
+    }
+
+
+def scored(reply: pb.Reply) -> predictor_pb2.PredictResponse:
+    """The answer without what differs from run to run."""
+    answer = predictor_pb2.PredictResponse.FromString(reply.response)
+    answer.ClearField("inference_time_ms")
+    return answer
+
+
+@pytest.mark.parametrize("unary", [False, True])
+async def test_a_carried_call_answers_as_a_plain_one_bit_by_bit(
+    mesh: rpc.MeshServiceAsyncStub,
+    predictor: predictor_pb2_grpc.PredictorServiceAsyncStub,
+    unary: bool,
+) -> None:
+    request = predictor_pb2.PredictRequest(features=[1.25, 3.5])
+    plain = await predictor.Predict(request, metadata=(("x-request-id", "same"),))
+    plain.ClearField("inference_time_ms")
+    message = pb.CarryRequest(calls=[call(7, [1.25, 3.5], request_id="same")])
+
+    if unary:
+        [reply] = (await mesh.CarryBatch(message)).replies
+    else:
+        [reply] = (await carried(mesh, [message])).values()
+
+    assert reply.id == 7
+    assert not reply.HasField("status")
+    assert scored(reply).SerializeToString() == plain.SerializeToString()
+
+
+async def test_each_call_of_a_message_gets_its_own_status(mesh: rpc.MeshServiceAsyncStub) -> None:
+    calls = [
+        call(1, [1, 2]),
+        call(2, [1]),
+        call(3, [float("nan"), 1]),
+        call(4, [1, 2], model="nobody"),
+        pb.Call(id=5, method="/mlmesh.v1.PredictorService/Nothing"),
+        pb.Call(id=6, method=PREDICT, request=b"\xff\xff"),
+        pb.Call(id=7, method="/mlmesh.v1.MeshService/CarryBatch"),
+        call(8, [3, 4]),
+    ]
+
+    replies = await carried(mesh, [pb.CarryRequest(calls=calls)])
+
+    assert {call_id: reply.status.code for call_id, reply in replies.items()} == {
+        1: 0,
+        2: 3,
+        3: 3,
+        4: 5,
+        5: 12,
+        6: 3,
+        7: 3,
+        8: 0,
+    }
+    assert replies[3].status.message == "features[0]: must be finite"
+    assert scored(replies[8]).label == "a"
+
+
+async def test_the_same_violation_is_told_to_plain_and_carried_callers(
+    mesh: rpc.MeshServiceAsyncStub, predictor: predictor_pb2_grpc.PredictorServiceAsyncStub
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as plain:
+        await predictor.Predict(predictor_pb2.PredictRequest(features=[1, float("inf")]))
+
+    replies = await carried(mesh, [pb.CarryRequest(calls=[call(1, [1, float("inf")])])])
+
+    assert replies[1].status.message == plain.value.details()
+    details = dict(plain.value.trailing_metadata())["grpc-status-details-bin"]
+    assert replies[1].status.SerializeToString() == details
+
+
+class Conversation:
+    """A Carry stream whose messages a test sends one by one."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._messages: asyncio.Queue[pb.CarryRequest | None] = asyncio.Queue()
+        self.stream = rpc.MeshServiceStub(channel).Carry(self._sent())
+        self._answers = aiter(self.stream)
+
+    async def _sent(self) -> AsyncIterator[pb.CarryRequest]:
+        while (message := await self._messages.get()) is not None:
+            yield message
+
+    def send(self, *calls: pb.Call, cancelled: tuple[int, ...] = ()) -> None:
+        self._messages.put_nowait(pb.CarryRequest(calls=calls, cancelled=cancelled))
+
+    def end(self) -> None:
+        self._messages.put_nowait(None)
+
+    async def message(self) -> pb.CarryResponse:
+        return await anext(self._answers)
+
+    async def replies(self) -> list[pb.Reply]:
+        return [reply async for response in self._answers for reply in response.replies]
+
+
+async def test_a_cancelled_call_ends_and_its_neighbours_are_answered(
+    gated_channel: grpc.aio.Channel, gated: GatedPredictor
+) -> None:
+    conversation = Conversation(gated_channel)
+    conversation.send(call(1, [], model="one"), call(2, [], model="two"))
+    await gated.has_begun(2)
+
+    conversation.send(cancelled=(1,))
+    await asyncio.wait_for(gated.cancelled.wait(), 5)
+    gated.gate.set()
+    conversation.end()
+
+    assert [reply.id for reply in await conversation.replies()] == [2]
+
+
+async def test_a_call_past_its_own_deadline_fails_alone(
+    gated_channel: grpc.aio.Channel, gated: GatedPredictor
+) -> None:
+    conversation = Conversation(gated_channel)
+    conversation.send(call(1, [], timeout_us=200_000), call(2, []))
+
+    first = await conversation.message()
+    gated.gate.set()
+    conversation.end()
+    rest = await conversation.replies()
+
+    assert [(reply.id, reply.status.code) for reply in first.replies] == [(1, 4)]
+    assert [(reply.id, reply.status.code) for reply in rest] == [(2, 0)]
+
+
+async def test_an_id_that_is_under_way_is_refused(
+    gated_channel: grpc.aio.Channel, gated: GatedPredictor
+) -> None:
+    conversation = Conversation(gated_channel)
+    conversation.send(call(1, []), call(1, []))
+
+    refused = await conversation.message()
+    gated.gate.set()
+    conversation.end()
+    rest = await conversation.replies()
+
+    assert [(reply.id, reply.status.code) for reply in refused.replies] == [(1, 6)]
+    assert [(reply.id, reply.status.code) for reply in rest] == [(1, 0)]
+
+
+async def test_a_caller_that_leaves_ends_all_of_its_calls(
+    gated_channel: grpc.aio.Channel, gated: GatedPredictor
+) -> None:
+    conversation = Conversation(gated_channel)
+    conversation.send(call(1, []))
+    await gated.has_begun()
+
+    conversation.stream.cancel()
+
+    await asyncio.wait_for(gated.cancelled.wait(), 5)
+
+
+async def test_a_carried_call_carries_its_context(
+    gated_channel: grpc.aio.Channel, gated: GatedPredictor
+) -> None:
+    gated.gate.set()
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    message = pb.CarryRequest(
+        calls=[
+            call(1, [], request_id="r", traceparent=trace, priority=3, principal="alice"),
+        ]
+    )
+
+    await rpc.MeshServiceStub(gated_channel).CarryBatch(message)
+
+    [seen] = gated.began
+    assert (seen.request_id, seen.traceparent) == ("r", trace)
+    assert (seen.priority, seen.principal) == (3, "alice")
+    assert seen.remaining <= 5
+
+
+async def test_a_message_with_too_many_calls_is_refused(mesh: rpc.MeshServiceAsyncStub) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await mesh.CarryBatch(pb.CarryRequest(calls=[pb.Call()] * 4097))
+
+    assert refused.value.details() == "calls: must contain no more than 4096 item(s)"
