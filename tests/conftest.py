@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -11,12 +12,16 @@ from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, HostOptions, open_host
 from mlmesh.inference.models_service import models_service
+from mlmesh.runtime.chain import Limits, Service
 from mlmesh.runtime.health import Health
 from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
 from mlmesh.runtime.server import running_server
-from mlmesh.v1 import mesh_pb2_grpc, predictor_pb2_grpc as rpc
+from mlmesh.v1 import mesh_pb2_grpc, predictor_pb2 as pb, predictor_pb2_grpc as rpc
 from predictor.service import predictor_service
+from tests.gated import GatedPredictor
 from tests.tiny_models import write_classifier, write_regressor
+
+Serve = Callable[[Limits], AbstractAsyncContextManager[int]]
 
 
 @pytest.fixture
@@ -67,3 +72,37 @@ def predictor(channel: grpc.aio.Channel) -> rpc.PredictorServiceAsyncStub:
 @pytest.fixture
 def mesh(channel: grpc.aio.Channel) -> mesh_pb2_grpc.MeshServiceAsyncStub:
     return mesh_pb2_grpc.MeshServiceStub(channel)
+
+
+@pytest.fixture
+async def gated() -> GatedPredictor:
+    return GatedPredictor()
+
+
+@pytest.fixture
+def serve(gated: GatedPredictor, registry: CollectorRegistry) -> Serve:
+    """Serves the gated predictor and gives its port."""
+
+    @asynccontextmanager
+    async def serving(limits: Limits) -> AsyncIterator[int]:
+        contract = pb.DESCRIPTOR.services_by_name["PredictorService"]
+        service = Service(contract, gated, {"StreamPredict": "Predict"})
+        metrics = ServerMetrics(registry, "tabular")
+        async with running_server(
+            "127.0.0.1:0", [service], metrics, Health([]), limits=limits, drain_seconds=0.2
+        ) as port:
+            yield port
+
+    return serving
+
+
+@pytest.fixture
+async def gated_port(serve: Serve) -> AsyncIterator[int]:
+    async with serve(Limits()) as port:
+        yield port
+
+
+@pytest.fixture
+async def gated_channel(gated_port: int) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{gated_port}") as channel:
+        yield channel

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from mlmesh.v1 import mesh_pb2 as pb, mesh_pb2_grpc as rpc, predictor_pb2, predictor_pb2_grpc
-from tests.runtime.conftest import GatedPredictor
+from tests.gated import GatedPredictor
 
 PREDICT = "/mlmesh.v1.PredictorService/Predict"
 

@@ -12,7 +12,8 @@ from mlmesh.runtime.chain import Chain, Limits, Service
 from mlmesh.runtime.errors import DeadlineExceeded
 from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.v1 import predictor_pb2 as pb, predictor_pb2_grpc as rpc
-from tests.runtime.conftest import GatedPredictor, Serve
+from tests.conftest import Serve
+from tests.gated import GatedPredictor
 
 
 async def test_a_caller_without_a_deadline_gets_the_contracts(
@@ -88,7 +89,10 @@ async def test_bytes_that_are_no_message_are_the_callers_mistake(
 async def test_calls_beyond_the_limit_are_refused_at_once_and_told_when_to_come_back(
     serve: Serve, gated: GatedPredictor
 ) -> None:
-    async with serve(Limits(calls=2)) as channel:
+    async with (
+        serve(Limits(calls=2)) as port,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
         stub = rpc.PredictorServiceStub(channel)
         held = [stub.Predict(pb.PredictRequest()) for _ in range(2)]
         await gated.has_begun(2)
@@ -109,7 +113,10 @@ async def test_streams_beyond_the_limit_are_refused(serve: Serve, gated: GatedPr
         await asyncio.Event().wait()
         yield
 
-    async with serve(Limits(streams=1)) as channel:
+    async with (
+        serve(Limits(streams=1)) as port,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
         stub = rpc.PredictorServiceStub(channel)
         first = stub.StreamPredict(never())
         await first.wait_for_connection()
