@@ -22,6 +22,7 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2
 
 from mlmesh.v1 import options_pb2
 
@@ -96,13 +97,21 @@ def load_contracts(paths: Sequence[Path] = ()) -> Contracts:
     pool = DescriptorPool()
     names: list[str] = []
     comments: dict[str, str] = {}
-    for content in [bundled_descriptors(), *(path.read_bytes() for path in paths)]:
-        for file in FileDescriptorSet.FromString(content).file:
+    contents = [bundled_descriptors(), *(path.read_bytes() for path in paths)]
+    for descriptors in [*map(FileDescriptorSet.FromString, contents), _details()]:
+        for file in descriptors.file:
             if file.name not in names:
                 pool.Add(file)
                 names.append(file.name)
                 comments.update(_comments(file))
     return Contracts(pool, [pool.FindFileByName(name) for name in names], comments)
+
+
+def _details() -> FileDescriptorSet:
+    """What statuses hold: no contract imports it, but it has to be found by name."""
+    details = FileDescriptorProto()
+    error_details_pb2.DESCRIPTOR.CopyToProto(details)
+    return FileDescriptorSet(file=[details])
 
 
 def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,225 @@
+"""The gateway as an ASGI application: HTTP in, the answer of a contract's method out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+
+from gateway.body import parse_json
+from gateway.mesh import Mesh
+from gateway.request import (
+    Disconnected,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    call_of,
+    check_media_type,
+    deadline_of,
+    read_body,
+    request_of_scope,
+)
+from gateway.response import (
+    Response,
+    failure,
+    send_line,
+    send_response,
+    send_stream_end,
+    send_stream_start,
+)
+from gateway.routes import Match, Routes, WrongVerb
+from gateway.traffic import UNMATCHED, HttpMetrics
+from gateway.transcode import answer_of, message_of, request_of
+from mlmesh.runtime.call import REQUEST_ID, Call
+from mlmesh.runtime.errors import InternalError, InvalidInput, Overloaded, ServingError
+
+logger = logging.getLogger(__name__)
+
+CLIENT_CLOSED = 499
+Page = Callable[[], tuple[int, str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class AppLimits:
+    """What one client, and all together, may ask for."""
+
+    body_bytes: int = 8 * 2**20
+    body_seconds: float = 30.0
+    requests: int = 4096
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One request on its way; what is known of it for the books."""
+
+    request: Request
+    call: Call
+    route: str = UNMATCHED
+    status: int = CLIENT_CLOSED
+
+
+class Gateway:
+    """pages: fixed paths that are answered by GET without a contract."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        mesh: Mesh,
+        pages: Mapping[str, Page],
+        metrics: HttpMetrics,
+        limits: AppLimits,
+    ) -> None:
+        self._routes = routes
+        self._mesh = mesh
+        self._pages = pages
+        self._metrics = metrics
+        self._limits = limits
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = request_of_scope(scope)
+        visit = _Visit(request, call_of(request))
+        REQUEST_ID.set(visit.call.request_id)
+        try:
+            await self._answer(visit, receive, send)
+        except Disconnected:
+            visit.status = CLIENT_CLOSED
+        finally:
+            seconds = time.perf_counter() - started
+            self._metrics.observe(request.verb, visit.route, visit.status, seconds)
+
+    async def _answer(self, visit: _Visit, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._response(visit, receive, send)
+        except ServingError as error:
+            response = failure(error)
+        except Disconnected:
+            raise
+        except Exception:
+            logger.exception("request failed", extra={"path": visit.request.path[:200]})
+            response = failure(InternalError())
+        if response is not None:
+            visit.status = response.status
+            await send_response(send, response, visit.call.request_id)
+
+    async def _response(self, visit: _Visit, receive: Receive, send: Send) -> Response | None:
+        """The answer, or None when it has been sent as a stream. Raises ServingError."""
+        request = visit.request
+        if request.path in self._pages:
+            visit.route = request.path
+            return _page(request, self._pages[request.path])
+        if request.verb == "OPTIONS":
+            return self._options(request)
+        match = self._routes.find(request.verb, request.path)
+        visit.route = match.binding.template
+        if self._under_way >= self._limits.requests:
+            raise Overloaded(f"{self._limits.requests} requests are under way already")
+        self._under_way += 1
+        try:
+            return await self._called(visit, match, receive, send)
+        finally:
+            self._under_way -= 1
+
+    async def _called(
+        self, visit: _Visit, match: Match, receive: Receive, send: Send
+    ) -> Response | None:
+        request, limits = visit.request, self._limits
+        method = match.binding.method
+        call = replace(visit.call, deadline=deadline_of(request)).within(method.timeout)
+        body = await read_body(request, receive, limits.body_bytes, limits.body_seconds)
+        if match.binding.body is not None:
+            check_media_type(request, streamed=not method.unary)
+        async with _while_connected(receive):
+            if method.unary:
+                message = request_of(match, request.query, body)
+                answer = await self._mesh.answer(method, message.SerializeToString(), call)
+                return Response(200, answer_of(match.binding, answer))
+            return await self._streamed(visit, match, body, call, send)
+
+    async def _streamed(
+        self, visit: _Visit, match: Match, body: bytes, call: Call, send: Send
+    ) -> Response | None:
+        """Answer lines of JSON with lines of JSON.
+
+        A failure before the first line is an answer of its own, a later one is the last line.
+        """
+        method = match.binding.method
+        answers = self._mesh.stream(method, _lines(match, body), call)
+        try:
+            first = await anext(answers, None)
+            visit.status = 200
+            await send_stream_start(send, call.request_id)
+            failed = None
+            try:
+                while first is not None:
+                    await send_line(send, answer_of(match.binding, first))
+                    first = await anext(answers, None)
+            except ServingError as error:
+                failed = error.status()
+            await send_stream_end(send, failed)
+        finally:
+            await answers.aclose()  # type: ignore[attr-defined]
+        return None
+
+    def _options(self, request: Request) -> Response:
+        try:
+            self._routes.find("OPTIONS", request.path)
+        except WrongVerb as error:
+            return Response(204, b"", ((b"allow", ", ".join(error.allow).encode()),))
+        return Response(204, b"")
+
+
+@asynccontextmanager
+async def _while_connected(receive: Receive) -> AsyncIterator[None]:
+    """Cancel what is inside when the client goes away; raises Disconnected then."""
+    working = asyncio.current_task()
+    assert working is not None
+    gone = False
+
+    async def listen() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        working.cancel()
+
+    listening = asyncio.create_task(listen())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        working.uncancel()
+        raise Disconnected from None
+    finally:
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+
+
+def _page(request: Request, page: Page) -> Response:
+    if request.verb not in ("GET", "HEAD"):
+        raise WrongVerb(["GET", "HEAD"])
+    status, kind, body = page()
+    return Response(status, body, ((b"content-type", kind.encode()),))
+
+
+def _lines(match: Match, body: bytes) -> list[bytes]:
+    """The serialised request messages of a body with one JSON value a line."""
+    messages = []
+    for number, line in enumerate(body.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            message = message_of(match, [], parse_json(line))
+        except InvalidInput as error:
+            raise InvalidInput(f"line {number}", f"{error.message}") from None
+        messages.append(message.SerializeToString())
+    if not messages:
+        raise InvalidInput("body", "send one JSON object a line, at least one")
+    return messages

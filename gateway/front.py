@@ -1,0 +1,82 @@
+"""The HTTP server in front of the application."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.response import failure
+from mlmesh.runtime.errors import InvalidInput
+
+BACKLOG = 2048
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's own, but for the answer to bytes that are not HTTP."""
+
+    def send_400_response(self, msg: str) -> None:
+        response = failure(InvalidInput("request", "not valid HTTP/1.1"))
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-length: %d\r\nconnection: close\r\n"
+        lines = b"".join(b"%s: %s\r\n" % header for header in response.headers)
+        self.transport.write(head % len(response.body) + lines + b"\r\n" + response.body)
+        self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the program's: it serves on for a while before it stops."""
+        yield
+
+
+@asynccontextmanager
+async def running_front(
+    app: Any, address: str, *, keep_alive_seconds: int, drain_seconds: float
+) -> AsyncIterator[int]:
+    """Serve `app` on `address` inside the block and yield the port; let requests end after it.
+
+    Raises OSError when the address cannot be had.
+    """
+    config = uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=keep_alive_seconds,
+        timeout_graceful_shutdown=max(1, round(drain_seconds)),
+    )
+    server = _Server(config)
+    with _listening(address) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@contextmanager
+def _listening(address: str) -> Iterator[socket.socket]:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, int(port)))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise OSError(f"cannot listen on {address}: {error.strerror}") from None
+        listener.setblocking(False)
+        yield listener

@@ -1,0 +1,41 @@
+"""Answers any method of any contract: in the gateway itself, or by the backend that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+from gateway.backends import Backend
+from mlmesh.runtime.call import Call
+from mlmesh.runtime.chain import Chain, Service
+from mlmesh.runtime.contracts import Method
+from mlmesh.runtime.errors import Unavailable
+
+
+class Mesh:
+    """chain: answers what is added by `add_local`. backends: by the full name of the service."""
+
+    def __init__(self, chain: Chain, backends: Mapping[str, Backend]) -> None:
+        self._chain = chain
+        self._local: set[str] = set()
+        self._backends = backends
+
+    def add_local(self, service: Service) -> None:
+        """Answer a service in the gateway itself."""
+        self._chain.add(service)
+        self._local.add(service.name)
+
+    async def answer(self, method: Method, request: bytes, call: Call) -> bytes:
+        """The serialised answer of a unary method; raises ServingError."""
+        call = call.within(method.timeout)
+        if method.service in self._local:
+            return await self._chain.answer(method.path, request, call)
+        return await self._backend(method).answer(method, request, call)
+
+    def stream(self, method: Method, requests: Iterable[bytes], call: Call) -> AsyncIterator[bytes]:
+        """The serialised answers of a streaming method; raises ServingError."""
+        return self._backend(method).stream(method, requests, call.within(method.timeout))
+
+    def _backend(self, method: Method) -> Backend:
+        if method.service not in self._backends:
+            raise Unavailable(f"{method.service} is not part of this mesh (see MLMESH_BACKENDS)")
+        return self._backends[method.service]

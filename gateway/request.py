@@ -1,0 +1,138 @@
+"""What the gateway reads from an HTTP request beside its fields: headers and the body's bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of
+from mlmesh.runtime.errors import DeadlineExceeded, InvalidInput, ServingError, TooLarge
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+_GRPC_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
+_UNIT_SECONDS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+
+
+class UnsupportedMediaType(InvalidInput):
+    reason = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class SlowBody(DeadlineExceeded):
+    """The body did not arrive in time; what is still to come cannot be told from a next request."""
+
+
+class Disconnected(Exception):
+    """The client went away before its request was whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    verb: str
+    path: str
+    """As sent, still percent-encoded."""
+    query: bytes
+    headers: Mapping[bytes, bytes]
+    """By name in lower case; of a header sent twice, the last."""
+
+    def header(self, name: bytes) -> str:
+        return self.headers.get(name, b"").decode("latin-1")
+
+
+def request_of_scope(scope: Scope) -> Request:
+    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return Request(
+        verb=scope["method"],
+        path=raw_path.decode("latin-1"),
+        query=scope["query_string"],
+        headers=dict(scope["headers"]),
+    )
+
+
+def call_of(request: Request) -> Call:
+    """Who asks, under which id. The deadline is read by `deadline_of`, for it may be malformed."""
+    return Call(
+        request_id=request_id_of(request.header(b"x-request-id")),
+        traceparent=traceparent_of(request.header(b"traceparent")),
+    )
+
+
+def deadline_of(request: Request) -> float:
+    """When the client stops waiting: X-Request-Timeout (seconds) or Grpc-Timeout.
+
+    Raises InvalidInput naming the header when it is malformed.
+    """
+    if text := request.header(b"x-request-timeout"):
+        return deadline_after(_positive_seconds(text))
+    if text := request.header(b"grpc-timeout"):
+        matched = _GRPC_TIMEOUT.fullmatch(text)
+        if matched is None:
+            raise InvalidInput("Grpc-Timeout", "expected digits and a unit, for example 500m")
+        return deadline_after(int(matched[1]) * _UNIT_SECONDS[matched[2]])
+    return math.inf
+
+
+def _positive_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise InvalidInput("X-Request-Timeout", "expected seconds above 0, for example 2.5")
+    return seconds
+
+
+def check_media_type(request: Request, *, streamed: bool) -> None:
+    """Raise UnsupportedMediaType unless the body is what the route takes.
+
+    A request that does not say what it sends is taken at its word when it parses.
+    """
+    wanted = (NDJSON, JSON) if streamed else (JSON,)
+    kind, _, parameters = request.header(b"content-type").lower().partition(";")
+    if kind.strip() not in ("", *wanted) or "charset" in parameters.replace("charset=utf-8", ""):
+        raise UnsupportedMediaType("Content-Type", f"send {' or '.join(wanted)} in UTF-8")
+    if request.header(b"content-encoding") not in ("", "identity"):
+        raise UnsupportedMediaType("Content-Encoding", "send the body uncompressed")
+
+
+async def read_body(
+    request: Request, receive: Receive, max_bytes: int, max_seconds: float
+) -> bytes:
+    """The whole body. Raises TooLarge, SlowBody or Disconnected."""
+    length = request.header(b"content-length")
+    if length.isdigit() and int(length) > max_bytes:
+        raise _too_large(max_bytes)
+    try:
+        async with asyncio.timeout(max_seconds):
+            return await _all_of(receive, max_bytes)
+    except TimeoutError:
+        raise SlowBody(f"body: it did not arrive within {max_seconds:g} s") from None
+
+
+async def _all_of(receive: Receive, max_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise Disconnected
+        chunk = event.get("body", b"")
+        size += len(chunk)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        chunks.append(chunk)
+        if not event.get("more_body"):
+            return b"".join(chunks) if len(chunks) > 1 else chunk
+
+
+def _too_large(max_bytes: int) -> ServingError:
+    return TooLarge(f"body: larger than {max_bytes} bytes, the most that is taken")

@@ -1,0 +1,64 @@
+"""What the gateway sends back over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+from google.rpc import status_pb2
+
+from gateway.request import JSON, NDJSON, Send, SlowBody
+from gateway.routes import WrongVerb
+from gateway.status import error_body, http_status_of, retry_after
+from mlmesh.runtime.errors import ServingError
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_JSON: Headers = ((b"content-type", JSON.encode()), (b"x-content-type-options", b"nosniff"))
+_STREAM: Headers = ((b"content-type", NDJSON.encode()), (b"x-content-type-options", b"nosniff"))
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    body: bytes
+    headers: Headers = _JSON
+
+
+def failure(error: ServingError) -> Response:
+    """The answer for a refused call: its status as JSON, and the headers that go with it."""
+    status = error.status()
+    headers = _JSON
+    if (seconds := retry_after(status)) is not None:
+        headers = (*headers, (b"retry-after", b"%d" % seconds))
+    if isinstance(error, SlowBody):
+        headers = (*headers, (b"connection", b"close"))
+    if isinstance(error, WrongVerb):
+        headers = (*headers, (b"allow", ", ".join(error.allow).encode()))
+    return Response(http_status_of(status), orjson.dumps(error_body(status)), headers)
+
+
+async def send_response(send: Send, response: Response, request_id: str) -> None:
+    headers = [
+        *response.headers,
+        (b"content-length", b"%d" % len(response.body)),
+        (b"x-request-id", request_id.encode()),
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+async def send_stream_start(send: Send, request_id: str) -> None:
+    headers = [*_STREAM, (b"x-request-id", request_id.encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def send_line(send: Send, line: bytes) -> None:
+    """One JSON value of a stream."""
+    await send({"type": "http.response.body", "body": line + b"\n", "more_body": True})
+
+
+async def send_stream_end(send: Send, failed: status_pb2.Status | None) -> None:
+    """End a stream; a failure after the first line is its last line."""
+    last = b"" if failed is None else orjson.dumps(error_body(failed)) + b"\n"
+    await send({"type": "http.response.body", "body": last})

@@ -1,0 +1,122 @@
+"""The gateway put together: contracts, backends, routes, pages and the HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import orjson
+from prometheus_client import CollectorRegistry
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from gateway.app import AppLimits, Gateway, Page
+from gateway.backends import Backend, open_backends
+from gateway.directory import Directory, open_directory
+from gateway.front import running_front
+from gateway.mesh import Mesh
+from gateway.models import models_service
+from gateway.openapi import openapi_of
+from gateway.probes import Probes
+from gateway.process import gateway_service
+from gateway.records import InputLog, open_input_log
+from gateway.request import JSON
+from gateway.routes import Routes, routes_of
+from gateway.settings import GatewaySettings
+from gateway.traffic import HttpMetrics
+from mlmesh.runtime.chain import Chain, Limits
+from mlmesh.runtime.contracts import Contracts, load_contracts
+from mlmesh.runtime.metrics import ServerMetrics, metrics_page
+from mlmesh.runtime.pages import running_pages
+from mlmesh.runtime.program import BadConfiguration
+
+
+@dataclass(frozen=True, slots=True)
+class RunningGateway:
+    port: int
+    ops_port: int
+    probes: Probes
+
+
+@asynccontextmanager
+async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGateway]:
+    """Serve HTTP inside the block; let the requests under way end after it.
+
+    Raises OSError when an address cannot be had, BadConfiguration when contracts are wrong.
+    """
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    contracts, routes = _contracts(settings)
+    release = version("mlmesh")
+    async with AsyncExitStack() as stack:
+        backends = await stack.enter_async_context(open_backends(settings.backends, contracts))
+        directory = await stack.enter_async_context(
+            open_directory(backends.values(), settings.directory_seconds)
+        )
+        log = await stack.enter_async_context(
+            open_input_log(settings.input_log, settings.input_log_bytes, settings.input_log_files)
+        )
+        chain = Chain([], Limits(settings.max_concurrent_requests), ServerMetrics(registry))
+        mesh = _mesh(chain, routes, backends, directory, log)
+        probes = Probes(directory, release, settings.stuck_seconds)
+        pages = _pages(probes, registry)
+        openapi = orjson.dumps(openapi_of(contracts, routes, release))
+        app = Gateway(
+            routes,
+            mesh,
+            {**pages, "/openapi.json": lambda: (200, JSON, openapi)},
+            HttpMetrics(registry),
+            _limits(settings),
+        )
+        stack.callback(asyncio.create_task(probes.beat()).cancel)
+        ops_port = await stack.enter_async_context(running_pages(settings.ops_address, pages))
+        port = await stack.enter_async_context(
+            running_front(
+                app,
+                settings.http_address,
+                keep_alive_seconds=settings.keep_alive_seconds,
+                drain_seconds=settings.drain_seconds,
+            )
+        )
+        yield RunningGateway(port, ops_port, probes)
+
+
+def _contracts(settings: GatewaySettings) -> tuple[Contracts, Routes]:
+    try:
+        contracts = load_contracts(settings.descriptors)
+        return contracts, routes_of(contracts)
+    except (TypeError, ValueError) as error:
+        raise BadConfiguration(f"MLMESH_DESCRIPTORS: {error}") from error
+
+
+def _mesh(
+    chain: Chain,
+    routes: Routes,
+    backends: Mapping[str, Backend],
+    directory: Directory,
+    log: InputLog,
+) -> Mesh:
+    """Backends by contract, and what the gateway answers itself."""
+    mesh = Mesh(chain, backends)
+    mesh.add_local(models_service(directory))
+    mesh.add_local(gateway_service(log, mesh, routes))
+    return mesh
+
+
+def _pages(probes: Probes, registry: CollectorRegistry) -> dict[str, Page]:
+    return {
+        "/alive": probes.alive,
+        "/ready": probes.ready,
+        "/health": probes.health,
+        "/metrics": lambda: (200, *metrics_page(registry)),
+    }
+
+
+def _limits(settings: GatewaySettings) -> AppLimits:
+    return AppLimits(
+        settings.max_body_bytes, settings.body_seconds, settings.max_concurrent_requests
+    )

@@ -1,0 +1,40 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from mlmesh.runtime.settings import Address, ProgramSettings
+
+
+class GatewaySettings(ProgramSettings):
+    """What the gateway is told."""
+
+    http_address: Address = "127.0.0.1:8080"
+    """Where the gateway answers HTTP."""
+    ops_address: Address = "127.0.0.1:9100"
+    """Where the gateway shows probes and metrics from a thread of its own."""
+    backends: dict[str, str] = Field(default={"mlmesh.v1.PredictorService": "127.0.0.1:50051"})
+    """Which target serves which service, as JSON: {"mlmesh.v1.PredictorService": "host:port"}."""
+    descriptors: tuple[Path, ...] = ()
+    """Descriptor sets of further contracts to serve, as JSON: ["shop.binpb"]."""
+    max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
+    """Largest request body."""
+    max_concurrent_requests: int = Field(default=4096, ge=1)
+    """Requests that may be under way; the next ones are refused at once."""
+    body_seconds: float = Field(default=30.0, gt=0)
+    """Seconds that a client may take to send its body."""
+    keep_alive_seconds: int = Field(default=75, ge=1)
+    """Seconds that an idle connection is kept open; longer than a load balancer's usual 60."""
+    directory_seconds: float = Field(default=5.0, gt=0)
+    """Seconds between two looks at which models the backends have."""
+    input_log: Path = Path("var/inputs.jsonl")
+    """File that /process appends its inputs to."""
+    input_log_bytes: int = Field(default=100 * 2**20, ge=4096)
+    """Size at which the input log is set aside as <name>.1 and a new one is begun."""
+    input_log_files: int = Field(default=5, ge=1)
+    """Full input logs that are kept; the oldest goes when another is set aside."""
+    stuck_seconds: float = Field(default=30.0, gt=0)
+    """Seconds without a turn of the event loop after which /alive on the ops port fails."""

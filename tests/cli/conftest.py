@@ -1,0 +1,155 @@
+"""A mesh of stand-in programs in a folder of its own, and `mlmesh up` run on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+PATIENCE_SECONDS = 30.0
+STAND_INS = Path(__file__).parent / "stand_ins"
+UP = (sys.executable, "-m", "mlmesh.cli.main", "up")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder with mesh.toml and programs."""
+
+    path: Path
+    http_port: int
+    grpc_port: int
+    health_port: int
+
+    def program(self, name: str, source: str) -> None:
+        """Make `source` what `python -m name` runs."""
+        (self.path / name).mkdir(exist_ok=True)
+        (self.path / name / "__init__.py").touch()
+        (self.path / name / "__main__.py").write_text(source, encoding="utf-8")
+
+    def stand_in(self, name: str) -> None:
+        """Add the ready-made gateway, or a model service."""
+        kind = "gateway" if name == "gateway" else "service"
+        self.program(name, (STAND_INS / f"{kind}.py").read_text(encoding="utf-8"))
+
+
+@dataclass
+class Running:
+    """A running `mlmesh up`."""
+
+    process: Process
+    output: list[str] = field(default_factory=list)
+
+    async def line(self, text: str) -> str:
+        """Read on until a line holds `text`."""
+        while True:
+            line = await self._next()
+            if text in line:
+                return line
+            assert line, f"no {text!r} in\n{self.text()}"
+
+    async def end(self) -> int:
+        """Read all that is left and return the exit code."""
+        while await self._next():
+            pass
+        return await asyncio.wait_for(self.process.wait(), PATIENCE_SECONDS)
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def text(self) -> str:
+        return "".join(self.output)
+
+    async def _next(self) -> str:
+        assert self.process.stdout
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            line = (await self.process.stdout.readline()).decode()
+        self.output.append(line)
+        return line
+
+
+Start = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """An empty mesh of one service, predictor, and the gateway, on free ports."""
+    http, ops, grpc, health, metrics = free_ports(5)
+    (tmp_path / "mesh.toml").write_text(
+        f"""
+        [gateway]
+        http_port = {http}
+        ops_port = {ops}
+        [programs.predictor]
+        service = "mlmesh.v1.PredictorService"
+        number = 1
+        port = {grpc}
+        health_port = {health}
+        metrics_port = {metrics}
+        """
+    )
+    return Folder(tmp_path, http, grpc, health)
+
+
+@pytest.fixture
+def mesh(folder: Folder) -> Folder:
+    """The same, with stand-ins for both programs."""
+    folder.stand_in("predictor")
+    folder.stand_in("gateway")
+    return folder
+
+
+@pytest.fixture
+def running_up(folder: Folder) -> Start:
+    @asynccontextmanager
+    async def start(*options: str, **environment: str) -> AsyncIterator[Running]:
+        process = await asyncio.create_subprocess_exec(
+            *UP,
+            *options,
+            cwd=folder.path,
+            env={**os.environ, **environment},
+            stdout=PIPE,
+            stderr=STDOUT,
+            limit=2**20,
+        )
+        try:
+            yield Running(process)
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate()
+
+    return start
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+async def gone(pid: int) -> bool:
+    """Wait for the end of a process that need not be ours."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return await asyncio.to_thread(_readable, handle)
+    finally:
+        os.close(handle)
+
+
+def _readable(handle: int) -> bool:
+    return bool(select.select([handle], [], [], PATIENCE_SECONDS)[0])

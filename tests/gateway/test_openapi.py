@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from openapi_spec_validator import validate
+
+from gateway.operation import ERRORS
+from gateway.routes import Routes
+from tests.gateway.compiled_contract import contracts_of, service_of
+from tests.gateway.zoo import (
+    DOCUMENT,
+    ROUTES,
+    SHIPPED,
+    SHIPPED_ROUTES,
+    document_of,
+    operations_of,
+    validator_of,
+)
+
+PATHS = DOCUMENT["paths"]
+BOTH = pytest.mark.parametrize(
+    ("document", "routes"), [(SHIPPED, SHIPPED_ROUTES), (DOCUMENT, ROUTES)], ids=["shipped", "zoo"]
+)
+
+
+@BOTH
+def test_the_document_is_valid(document: dict[str, Any], routes: Routes) -> None:
+    validate(document)
+
+    assert document["info"]["version"] == "1.2.3"
+    assert json.loads(json.dumps(document)) == document
+
+
+@BOTH
+def test_every_binding_is_an_operation(document: dict[str, Any], routes: Routes) -> None:
+    found = [
+        routes.find(verb, _filled(path, operation)).binding
+        for path, verb, operation in operations_of(document)
+        if operation["tags"] != ["Operations"]
+    ]
+
+    assert sorted(map(id, found)) == sorted(map(id, routes.bindings))
+
+
+@BOTH
+def test_operations_have_names_of_their_own(document: dict[str, Any], routes: Routes) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations_of(document)]
+
+    assert len(set(ids)) == len(ids)
+
+
+@BOTH
+def test_every_field_and_parameter_has_a_description(
+    document: dict[str, Any], routes: Routes
+) -> None:
+    lost = [path for path, schema in _described(document, "") if not schema.get("description")]
+
+    assert lost == []
+
+
+@BOTH
+def test_every_operation_says_how_it_fails(document: dict[str, Any], routes: Routes) -> None:
+    responses = document["components"]["responses"]
+
+    for _, _, operation in operations_of(document):
+        assert operation["summary"]
+        if operation["tags"] != ["Operations"]:
+            assert set(operation["responses"]) == {"200", *ERRORS}
+    for response in responses.values():
+        schema = response["content"]["application/json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/Error"}
+    assert "Retry-After" in responses["TooManyRequests"]["headers"]
+    assert "Allow" in responses["MethodNotAllowed"]["headers"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/alive", "/metrics", "/openapi.json"])
+def test_the_gateways_own_paths_are_in_the_document(path: str) -> None:
+    assert set(SHIPPED["paths"][path]) == {"get"}
+
+
+def test_what_the_path_gives_is_not_in_the_body() -> None:
+    body = PATHS["/v1/zoos/{name_1}/animals/{name_3}:feed"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+
+    whole = DOCUMENT["components"]["schemas"]["zoo.v1.Animal.Input"]
+    assert set(schema["properties"]) == set(whole["properties"]) - {"name"}
+    assert schema["additionalProperties"] is False
+
+
+def test_a_variable_of_several_segments_has_a_parameter_for_each() -> None:
+    parameters = PATHS["/v1/zoos/{name_1}/animals/{name_3}:feed"]["post"]["parameters"]
+
+    assert [parameter["name"] for parameter in parameters] == ["name_1", "name_3"]
+    assert parameters[0]["description"] == "Its part of name, which is zoos/*/animals/*. Its name."
+
+
+def test_bindings_of_one_path_share_the_names_of_its_parameters() -> None:
+    item = PATHS["/v1/animals/{name}"]
+
+    assert set(item) == {"get", "put"}
+    assert [parameter["name"] for parameter in item["put"]["parameters"][:1]] == ["name"]
+
+
+def test_the_rest_of_a_path_is_marked() -> None:
+    assert PATHS["/v1/rest/{name_rest}"]["get"]["parameters"][0]["name"] == "name_rest"
+
+
+def test_an_unusual_verb_stands_beside_the_others() -> None:
+    assert set(PATHS["/v1/animals"]["x-additionalOperations"]) == {"FEED"}
+
+
+def test_fields_that_nothing_else_gives_are_query_parameters() -> None:
+    item = PATHS["/v1/animals/{name}"]
+    names = {name: _names(item[name]["parameters"], "query") for name in item}
+
+    assert {"small", "kind", "when", "maybe", "limits.sized", "limits.tags"} <= names["get"]
+    assert not {"name", "other", "other.name", "many", "value", "kinds", "status"} & names["get"]
+    assert "name" in names["put"]
+    assert not any(name.startswith("limits") for name in names["put"])
+
+
+def test_body_and_answer_can_be_one_field() -> None:
+    operation = PATHS["/v1/animals/{name}"]["put"]
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+
+    assert body["$ref"] == "#/components/schemas/zoo.v1.Limits.Input"
+    assert answer["items"] == {"$ref": "#/components/schemas/zoo.v1.Animal"}
+
+
+def test_streams_are_lines_of_json() -> None:
+    counted = PATHS["/v1/animals/{name}/{segment3}"]["get"]
+    listed = PATHS["/v1/animals/{name}:list"]["post"]
+
+    assert set(counted["responses"]["200"]["content"]) == {"application/x-ndjson"}
+    assert counted["deprecated"]
+    assert set(listed["requestBody"]["content"]) == {"application/x-ndjson"}
+    assert set(listed["responses"]["200"]["content"]) == {"application/json"}
+
+
+def test_descriptions_come_from_the_contracts_comments() -> None:
+    feed = PATHS["/v1/zoos/{name_1}/animals/{name_3}:feed"]["post"]
+
+    assert feed["summary"] == "Feeds an animal"
+    assert feed["description"] == "Feeds an animal: now. It may refuse."
+    assert {"name": "Zoo", "description": "Keeps animals."} in DOCUMENT["tags"]
+    kind = DOCUMENT["components"]["schemas"]["zoo.v1.Kind"]
+    assert kind["description"] == "A kind.\n\n- KIND_UNSPECIFIED: Never sent.\n- KIND_BIG: Large."
+
+
+def test_examples_of_shipped_contracts_are_valid_requests() -> None:
+    seen = 0
+    for _, _, operation in operations_of(SHIPPED):
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            for example in media.get("examples", {}).values():
+                validator_of(SHIPPED, media["schema"]).validate(example["value"])
+                seen += 1
+
+    predict = SHIPPED["paths"]["/v1/models/{model}:predict"]["post"]
+    examples = predict["requestBody"]["content"]["application/json"]["examples"]
+    assert examples["example1"] == {"value": {"features": [39.1, 18.7, 181, 3750]}}
+    assert predict["parameters"][0]["example"] == "penguins"
+    assert seen > 10
+
+
+def test_an_example_that_is_no_json_is_refused_naming_its_message() -> None:
+    source = service_of('post: "/a" body: "*"').replace(
+        "message Request", "// Text.\n// Example: {wrong}\nmessage Request"
+    )
+
+    with pytest.raises(ValueError, match=r"zoo\.v1\.Request: "):
+        document_of(contracts_of(source))
+
+
+def _filled(path: str, operation: dict[str, Any]) -> str:
+    for parameter in operation.get("parameters", ()):
+        path = path.replace(f"{{{parameter['name']}}}", quote("a b"))
+    assert "{" not in path
+    return path
+
+
+def _described(schema: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property and parameter of a document, with the way to it."""
+    if isinstance(schema, list):
+        for number, item in enumerate(schema):
+            yield from _described(item, f"{path}/{number}")
+    elif isinstance(schema, dict):
+        if "in" in schema and "name" in schema:
+            yield path, schema
+        properties = schema.get("properties", {})
+        yield from ((f"{path}/{name}", inner) for name, inner in properties.items())
+        for name, inner in schema.items():
+            if name not in ("example", "examples"):
+                yield from _described(inner, f"{path}/{name}")
+
+
+def _names(parameters: list[dict[str, Any]], place: str) -> set[str]:
+    return {parameter["name"] for parameter in parameters if parameter["in"] == place}
