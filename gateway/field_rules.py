@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from protovalidate import Validator
 
-from gateway.scalar import Schema
+from gateway.scalar_schema import Schema
 
 Rules = validate_pb2.FieldRules
 
@@ -113,7 +113,7 @@ def allowed_names(enum: EnumDescriptor, rules: Rules) -> list[str]:
         values = [value for value in values if value[1] == stated["const"]]
     if "in" in stated:
         values = [value for value in values if value[1] in stated["in"]]
-    refused = {*stated.get("not_in", ()), *((0,) if rules.required else ())}
+    refused = stated.get("not_in", ())
     return [name for name, number in values if number not in refused]
 
 

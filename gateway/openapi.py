@@ -18,7 +18,7 @@ from gateway.operation import (
     openapi_path,
 )
 from gateway.routes import Binding, Routes
-from gateway.scalar import ANY_SCHEMA, Schema
+from gateway.scalar_schema import ANY_SCHEMA, Schema
 from gateway.schema import COMPONENTS, Schemas
 from mlmesh.runtime.contracts import Contracts
 

@@ -13,7 +13,7 @@ from gateway.field_path import fields_along, leaves_of
 from gateway.field_rules import required_fields
 from gateway.pattern import ANY, REST, Pattern, Variable
 from gateway.routes import ALL_FIELDS, Binding
-from gateway.scalar import Schema
+from gateway.scalar_schema import Schema
 from gateway.schema import PATH_TEXT, Schemas
 
 JSON = "application/json"

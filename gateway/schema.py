@@ -23,7 +23,7 @@ from gateway.field_rules import (
     required_oneof,
     rules_of,
 )
-from gateway.scalar import Schema, scalar_schema, well_known_schema
+from gateway.scalar_schema import Schema, scalar_schema, well_known_schema
 
 COMPONENTS = "#/components/schemas/"
 
@@ -128,7 +128,7 @@ class Schemas:
     def _enum(self, enum: EnumDescriptor, rules: Rules) -> Schema:
         if enum.full_name == "google.protobuf.NullValue":
             return {"type": "null"}
-        if rules.required or rules.WhichOneof("type") == "enum":
+        if rules.WhichOneof("type") == "enum":
             return {"type": "string", "enum": allowed_names(enum, rules)}
         names = [value.name for value in enum.values]
         meanings = [self._description(f"{enum.full_name}.{name}") for name in names]

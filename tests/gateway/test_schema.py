@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from gateway.query import add_path_fields, query_fields
 from gateway.routes import Routes
-from gateway.scalar import BASE64
+from gateway.scalar_schema import BASE64
 from tests.gateway.zoo import (
     DOCUMENT,
     ROUTES,
@@ -83,6 +83,8 @@ RULED: dict[str, Any] = {
     "kind": {"type": "string", "enum": ["KIND_BIG"]},
     "second": {"type": "string", "enum": ["KIND_BIG"]},
     "value": {},
+    "third": KIND | {"not": {"const": "KIND_UNSPECIFIED"}},
+    "fourth": KIND,
     "raw": {
         "type": "string", "contentEncoding": "base64", "pattern": BASE64,
         "minLength": 4, "maxLength": 8,
@@ -115,6 +117,7 @@ def test_fields_whose_absence_breaks_a_rule_are_required() -> None:
     assert set(LIMITS["required"]) == {
         "sized", "exact", "framed", "chosen", "needed", "above", "outside", "tags", "counts",
         "kind", "second", "value", "agreed", "raw",
+        "third", "fourth",
     }  # fmt: skip
 
 

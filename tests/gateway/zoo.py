@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from gateway.openapi import openapi_of
 from gateway.routes import Routes, routes_of
@@ -198,6 +198,10 @@ ZOO = """
       google.protobuf.Value value = 20 [(buf.validate.field).required = true];
       // Yes.
       bool agreed = 21 [(buf.validate.field).bool.const = true];
+      // One.
+      Kind third = 25 [(buf.validate.field).required = true];
+      // One, perhaps none.
+      optional Kind fourth = 26 [(buf.validate.field).required = true];
       // Unchecked.
       string unchecked = 22 [(buf.validate.field) = {ignore: IGNORE_ALWAYS, string: {min_len: 9}}];
       // One must be.

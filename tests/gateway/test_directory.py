@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from gateway.running import RunningGateway, running_gateway
+from gateway.settings import GatewaySettings
+from mlmesh.inference.host import HostOptions, open_host
+from mlmesh.inference.models_service import models_service
+from mlmesh.runtime.health import Health
+from mlmesh.runtime.metrics import ServerMetrics
+from mlmesh.runtime.server import running_server
+from predictor.service import predictor_service
+from tests.tiny_models import write_classifier
+
+OTHER = "mlmesh.v1.OtherService"
+PREDICTOR = "mlmesh.v1.PredictorService"
+
+
+@asynccontextmanager
+async def serving(root: Path, service: str, address: str = "127.0.0.1:0") -> AsyncIterator[int]:
+    """A process that serves the models of `root` under the name of some service."""
+    registry = CollectorRegistry()
+    async with open_host(root, "tiny", HostOptions(), lambda *_: None) as host:
+        services = [predictor_service(host), models_service(host, service)]
+        async with running_server(
+            address, services, ServerMetrics(registry), Health([]), drain_seconds=0
+        ) as port:
+            yield port
+
+
+@asynccontextmanager
+async def gateway_of(
+    settings: GatewaySettings, backends: dict[str, int]
+) -> AsyncIterator[tuple[RunningGateway, httpx.AsyncClient]]:
+    targets = {service: f"127.0.0.1:{port}" for service, port in backends.items()}
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(
+            running_gateway(settings.model_copy(update={"backends": targets}))
+        )
+        url = f"http://127.0.0.1:{gateway.port}"
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=15))
+        yield gateway, client
+
+
+async def problems(client: httpx.AsyncClient, wanted: Callable[[list[str]], bool]) -> list[str]:
+    """The problems of the list of models, once they are as wanted."""
+    async with asyncio.timeout(20):
+        while True:
+            found = list((await client.get("/v1/models")).json()["problems"])
+            if wanted(found):
+                return found
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def other_root(tmp_path: Path) -> Path:
+    root = tmp_path / "other"
+    write_classifier(root, "spare")
+    return root
+
+
+async def test_the_lists_of_all_services_are_one(
+    gateway_settings: GatewaySettings, predictor_port: int, other_root: Path
+) -> None:
+    async with (
+        serving(other_root, OTHER) as other,
+        gateway_of(gateway_settings, {PREDICTOR: predictor_port, OTHER: other}) as (_, client),
+    ):
+        listed = (await client.get("/v1/models")).json()
+
+    owners = {model["name"]: model["service"] for model in listed["models"]}
+    assert owners == {"kinds": PREDICTOR, "spare": OTHER, "sum": PREDICTOR, "tiny": PREDICTOR}
+
+
+async def test_a_name_that_two_services_claim_stays_with_the_first(
+    gateway_settings: GatewaySettings, predictor_port: int, other_root: Path
+) -> None:
+    write_classifier(other_root, "tiny", version="v7.0")
+    async with (
+        serving(other_root, OTHER) as other,
+        gateway_of(gateway_settings, {PREDICTOR: predictor_port, OTHER: other}) as (_, client),
+    ):
+        listed = (await client.get("/v1/models")).json()
+        one = (await client.get("/v1/models/tiny")).json()["model"]
+        health = (await client.get("/health")).json()
+
+    clash = f"model tiny of {OTHER} is refused, {PREDICTOR} has a model of that name"
+    assert [model["name"] for model in listed["models"]] == ["kinds", "spare", "sum", "tiny"]
+    assert listed["problems"] == health["problems"] == [clash]
+    assert one["service"] == PREDICTOR
+    assert health["status"] == "degraded"
+
+
+async def test_the_gateway_is_ready_once_all_have_answered_and_stays_so(
+    gateway_settings: GatewaySettings, predictor_port: int, other_root: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        first = AsyncExitStack()
+        other = await first.enter_async_context(serving(other_root, OTHER))
+        backends = {PREDICTOR: predictor_port, OTHER: other}
+        gateway, client = await stack.enter_async_context(gateway_of(gateway_settings, backends))
+        await asyncio.wait_for(gateway.probes.directory.complete.wait(), 10)
+
+        await first.aclose()
+        lost = await problems(client, lambda found: bool(found))
+        still_ready = (await client.get("/ready")).status_code
+        answered = (await client.post("/predict", json={"features": [1, 2]})).status_code
+
+        await stack.enter_async_context(serving(other_root, OTHER, f"127.0.0.1:{other}"))
+        found_again = await problems(client, lambda found: not found)
+
+    assert lost == [f"{OTHER}: mlmesh.v1.ModelsService is not available just now, try again"]
+    assert found_again == []
+    assert (still_ready, answered) == (200, 200)
+
+
+async def test_the_gateway_is_not_ready_before_a_backend_has_answered(
+    gateway_settings: GatewaySettings, predictor_port: int
+) -> None:
+    backends = {PREDICTOR: predictor_port, OTHER: 1}
+    async with gateway_of(gateway_settings, backends) as (gateway, client):
+        ready = await client.get("/ready")
+        alive = await client.get("/alive")
+        health = (await client.get("/health")).json()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.ops_port}") as ops:
+            ops_ready = await ops.get("/ready")
+            metrics = await ops.get("/metrics")
+
+    assert ready.status_code == ops_ready.status_code == 503
+    assert alive.status_code == metrics.status_code == 200
+    assert health["services"][OTHER] != "ok"
