@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from mlmesh.runtime.logs import set_up_logs
 from mlmesh.runtime.settings import ProgramSettings
@@ -35,10 +36,15 @@ def run_program(
     """
     try:
         settings = kind()
+    except SettingsError as error:
+        # Says which field, but not which variable.
+        _, name, *_ = str(error).split('"')
+        print(f"MLMESH_{name.upper()}: expected JSON", file=sys.stderr)
+        raise SystemExit(BAD_CONFIGURATION) from None
     except ValidationError as error:
         for problem in error.errors():
             name = "MLMESH_" + "_".join(str(part) for part in problem["loc"]).upper()
-            print(f"{name}: {problem['msg']}", file=sys.stderr)
+            print(f"{name}: {problem['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         raise SystemExit(BAD_CONFIGURATION) from None
     set_up_logs(settings.log_level)
     try:

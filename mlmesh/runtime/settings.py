@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Address = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):\d{1,5}$")]
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):(\d{1,5})")
+
+
+def _checked_address(text: str) -> str:
+    matched = _ADDRESS.fullmatch(text)
+    if matched is None or int(matched[2]) > 65535:
+        raise ValueError("expected host:port, or [host]:port for IPv6")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_checked_address)]
 """host:port, or [host]:port for IPv6."""
 
 

@@ -58,7 +58,8 @@ async def test_two_versions_of_a_contract_are_served_by_one_process(
             new = await rpc.PredictorServiceStub(channel).Predict(pb.PredictRequest(row=[1, 2]))
         routes = routes_of(load_contracts([descriptors]))
 
-    assert list(new.scores.values()) == pytest.approx(list(old.probabilities))
+    expected = dict(zip(old.labels, old.probabilities, strict=True))
+    assert dict(new.scores) == pytest.approx(expected)
     assert routes.find("POST", "/v1/models/a:predict").binding.method.service.startswith(
         "mlmesh.v1"
     )
