@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
@@ -77,7 +79,7 @@ async def test_an_unexpected_failure_tells_the_caller_nothing(
 async def test_bytes_that_are_no_message_are_the_callers_mistake(
     gated_channel: grpc.aio.Channel,
 ) -> None:
-    call = gated_channel.unary_unary("/mlmesh.v1.PredictorService/Predict")
+    call: Any = gated_channel.unary_unary("/mlmesh.v1.PredictorService/Predict")
 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await call(b"\xff\xff\xff")
@@ -109,9 +111,9 @@ async def test_calls_beyond_the_limit_are_refused_at_once_and_told_when_to_come_
 
 
 async def test_streams_beyond_the_limit_are_refused(serve: Serve, gated: GatedPredictor) -> None:
-    async def never() -> object:
+    async def never() -> AsyncIterator[pb.StreamPredictRequest]:
         await asyncio.Event().wait()
-        yield
+        yield pb.StreamPredictRequest()
 
     async with (
         serve(Limits(streams=1)) as port,
@@ -130,7 +132,9 @@ async def test_streams_beyond_the_limit_are_refused(serve: Serve, gated: GatedPr
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_message_above_the_limit_is_refused(predictor: rpc.PredictorServiceStub) -> None:
+async def test_a_message_above_the_limit_is_refused(
+    predictor: rpc.PredictorServiceAsyncStub,
+) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await predictor.Predict(pb.PredictRequest(features=[0.0] * (2 * 2**20 + 1)))
 
