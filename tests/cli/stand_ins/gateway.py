@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Thread
 
 DRAIN_SECONDS = 0.5
 
@@ -19,13 +19,13 @@ class Ready(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    ended = Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    # Blocked, so that it waits for us whichever thread it finds.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     print("gateway started", os.getpid(), os.environ["MLMESH_BACKENDS"])
     host, port = os.environ["MLMESH_HTTP_ADDRESS"].rsplit(":", 1)
     server = ThreadingHTTPServer((host, int(port)), Ready)
     Thread(target=server.serve_forever, daemon=True).start()
-    ended.wait()
+    signal.sigwait({signal.SIGTERM})
     time.sleep(DRAIN_SECONDS)
     print("gateway ended")
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 
 import grpc
 from grpc_health.v1 import health, health_pb2 as pb, health_pb2_grpc as rpc
@@ -18,8 +17,8 @@ def log(event: str, **fields: object) -> None:
 
 
 def main() -> None:
-    ended = Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    # Blocked, so that it waits for us whichever thread it finds.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     log("service started", pid=os.getpid(), session=os.getsid(0))
     servicer = health.HealthServicer()
     servicer.set("readiness", pb.HealthCheckResponse.SERVING)
@@ -27,7 +26,7 @@ def main() -> None:
     rpc.add_HealthServicer_to_server(servicer, server)
     server.add_insecure_port(os.environ["MLMESH_HEALTH_ADDRESS"])
     server.start()
-    ended.wait()
+    signal.sigwait({signal.SIGTERM})
     log("service ended")
     server.stop(None).wait()
 

@@ -1,0 +1,92 @@
+VENV ?= .venv
+PYTHON ?= python3
+UV ?= uv
+# Left empty (make test EXPORT=), torch stays out and the tests that need it skip.
+EXPORT ?= $(shell grep -o 'torch==[0-9.]*' pyproject.toml)
+DATA ?= var/data
+
+BIN := $(VENV)/bin
+# protoc looks for its plugins here, and so need not know of the environment.
+export PATH := $(abspath $(BIN)):$(PATH)
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
+LOCKED := $(INSTALL) --require-hashes -r
+# One stamp for each set of packages; all live in the same environment.
+BUILT := $(VENV)/.mlmesh-built
+RUN := $(VENV)/.mlmesh-run
+TEST := $(VENV)/.mlmesh-test
+TORCH := $(VENV)/.mlmesh-torch
+CONTRACTS := $(shell find protos -name '*.proto' -o -name compile.py)
+DESCRIPTORS := generated/mlmesh/v1/mlmesh.binpb
+LOCK = $(UV) pip compile $(ARGS) --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --excludes requirements/unlocked.txt
+BUILD_REQUIRES := import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+
+.PHONY: help run test check protos format models lock clean
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help: ## Say what each target does
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
+
+run: $(RUN) ## Install what serving needs, then start the mesh: make run ARGS='--http-port 8081'
+	@$(BIN)/mlmesh up $(ARGS)
+
+test: $(TEST) $(if $(EXPORT),$(TORCH)) ## Install what the tests need, then run them: make test ARGS='tests/cli -x'
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(TEST) protos ## Compile the contracts, then check style, types and contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/buf lint $(DESCRIPTORS) --config buf.yaml
+	$(BIN)/buf breaking $(DESCRIPTORS) --against tests/contracts/released.binpb --config buf.yaml
+
+protos: $(BUILT) ## Compile the contracts into generated/
+	$(BIN)/python protos/compile.py
+
+format: $(TEST) ## Rewrite files to the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+models: $(TEST) $(TORCH) ## Train and export the models that are shipped: make models DATA=folder
+	$(BIN)/python -m predictor.export --data $(DATA)
+
+lock: ## Resolve requirements/ anew: make lock UV=/path/to/uv ARGS=--upgrade
+	$(LOCK) pyproject.toml --extra dev --extra export -o requirements/test.txt
+	$(LOCK) pyproject.toml --extra gateway --extra serve -c requirements/test.txt \
+		-o requirements/run.txt
+	@$(PYTHON) -c '$(BUILD_REQUIRES)' | $(LOCK) - -c requirements/test.txt \
+		-o requirements/build.txt
+
+clean: ## Remove what was compiled and cached; the environment stays
+	rm -rf generated/mlmesh generated/buf dist $(BUILT)
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	find gateway predictor mlmesh protos tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'mlmesh needs Python 3.11 or later; name one with PYTHON=, for example:'; \
+		echo '  make PYTHON=python3.12 $(MAKECMDGOALS)'; exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo '$(PYTHON) cannot make virtual environments. On Debian and Ubuntu:'; \
+		echo '  apt install python3-venv'; exit 1; } >&2
+	$(PYTHON) -m venv $(VENV)
+
+# Not in isolation: what compiles the contracts is locked too.
+$(BUILT): pyproject.toml requirements/build.txt $(CONTRACTS) | $(BIN)/python
+	$(LOCKED) requirements/build.txt
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(RUN): requirements/run.txt $(BUILT)
+	$(LOCKED) requirements/run.txt
+	@touch $@
+
+$(TEST): requirements/test.txt $(BUILT)
+	$(LOCKED) requirements/test.txt
+	@touch $@
+
+$(TORCH): $(TEST)
+	$(INSTALL) $(EXPORT)
+	@touch $@

@@ -1,0 +1,83 @@
+"""Where everything is, for the person who started it: a table of addresses, and calls to try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mlmesh.cli.plan import Plan, Program, address, reachable
+from mlmesh.cli.port import Port
+
+COLUMNS = ("program", "state", "HTTP / gRPC", "health", "metrics", "after")
+# Cells must not be cut short where nobody can widen the window.
+PLAIN_WIDTH = 120
+PREDICTOR = "mlmesh.v1.PredictorService"
+FEATURES = '{"features": [39.1, 18.7, 181, 3750]}'
+
+
+def open_console(*, stderr: bool) -> Console:
+    console = Console(highlight=False, stderr=stderr)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console
+
+
+def show_plan(console: Console, plan: Plan) -> None:
+    """Print what would be started."""
+    _show_table(console, plan, {program.name: ("planned", "") for program in plan.programs})
+
+
+def show_board(console: Console, plan: Plan, seconds: Mapping[str, float], total: float) -> None:
+    """Print what runs where; `seconds` to ready of each program, by name, and of all."""
+    rows = {name: ("ready", f"{waited:.1f} s") for name, waited in seconds.items()}
+    _show_table(console, plan, rows)
+    console.print(f"All ready after {total:.1f} s. Ctrl-C stops everything. Try:\n")
+    for line in _calls(plan):
+        # Not wrapped: the line is there to be copied.
+        console.print(Text(f"  {line}"), soft_wrap=True)
+    console.print()
+
+
+def _show_table(console: Console, plan: Plan, states: Mapping[str, tuple[str, str]]) -> None:
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for column in COLUMNS:
+        table.add_column(column, overflow="fold")
+    for program in plan.programs:
+        state, waited = states[program.name]
+        table.add_row(program.name, Text(state, "green"), *_addresses(program), waited)
+    for name in plan.absent:
+        table.add_row(name, Text("absent", "dim"))
+    console.print("", table, "", sep="\n")
+
+
+def _addresses(program: Program) -> tuple[str, str, str]:
+    serving = _near(program.serving)
+    return (
+        serving if program.contract else f"http://{serving}",
+        _near(program.health),
+        _near(program.metrics),
+    )
+
+
+def _calls(plan: Plan) -> Iterator[str]:
+    predictor = next((each for each in plan.services if each.contract == PREDICTOR), None)
+    if predictor is None:
+        return
+    if plan.gateway:
+        url = f"{_called(plan.gateway.serving)}/predict"
+        yield f"curl -s {url} -H 'content-type: application/json' -d '{FEATURES}'"
+    target = _called(predictor.serving)
+    yield f"grpcurl -plaintext -d '{FEATURES}' {target} {PREDICTOR}/Predict"
+
+
+def _near(port: Port) -> str:
+    return address(reachable(port.host), port.number)
+
+
+def _called(port: Port) -> str:
+    """The address as a person would type it."""
+    host = reachable(port.host)
+    return address("localhost" if host in ("127.0.0.1", "::1") else host, port.number)
