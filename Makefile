@@ -22,12 +22,12 @@ LOCK = $(UV) pip compile $(ARGS) --quiet --universal --python-version 3.11 --gen
 BUILD_REQUIRES := import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 
-.PHONY: help run test check protos format models lock clean
+.PHONY: help run test check protos format release-contracts models lock clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help: ## Say what each target does
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-17s %s\n", $$1, $$2}'
 
 run: $(RUN) ## Install what serving needs, then start the mesh: make run ARGS='--http-port 8081'
 	@$(BIN)/mlmesh up $(ARGS)
@@ -48,6 +48,9 @@ protos: $(BUILT) ## Compile the contracts into generated/
 format: $(TEST) ## Rewrite files to the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+release-contracts: protos $(TEST) ## Make the contracts the reference that `make check` holds them to
+	$(BIN)/buf build $(DESCRIPTORS) --exclude-source-info -o tests/contracts/released.binpb
 
 models: $(TEST) $(TORCH) ## Train and export the models that are shipped: make models DATA=folder
 	$(BIN)/python -m predictor.export --data $(DATA)

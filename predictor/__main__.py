@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import HostOptions, open_host
 from mlmesh.inference.models_service import models_service
+from mlmesh.inference.provider import providers_for
 from mlmesh.inference.session import SessionOptions
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.metrics import InferenceMetrics
@@ -31,7 +32,7 @@ async def open_services(
 ) -> AsyncIterator[Sequence[Service]]:
     """Load the models and give the services that answer for them."""
     options = HostOptions(
-        session=SessionOptions(settings.provider, settings.threads),
+        session=SessionOptions(providers_for(settings.provider), settings.threads),
         max_batch=settings.max_batch,
         max_waiting=settings.max_waiting,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mlmesh.inference.provider import Choice, providers_for
+from mlmesh.inference.provider import CPU
 from mlmesh.registry.manifest import Tensor
 
 Array = NDArray[Any]
@@ -36,7 +36,8 @@ class BadGraph(Exception):
 class SessionOptions:
     """How a graph is run."""
 
-    provider: Choice = "auto"
+    providers: Sequence[str] = (CPU,)
+    """ONNX Runtime providers to ask for, best first; see `providers_for`."""
     threads: int = 1
     """Threads within one operator. Several services share a small machine: one each by default."""
 
@@ -53,9 +54,7 @@ class Session:
         # A thread that spins while it waits takes a core from the neighbours.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = ort.InferenceSession(
-                graph, settings, providers=providers_for(options.provider)
-            )
+            self._session = ort.InferenceSession(graph, settings, providers=list(options.providers))
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
             raise BadGraph(str(error).splitlines()[0]) from error
         self.provider: str = self._session.get_providers()[0]
