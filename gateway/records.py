@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from mlmesh.inference.batcher import Batcher
+from mlmesh.inference.batcher import Batcher, Stop
 from mlmesh.runtime.errors import Unavailable
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -44,7 +44,8 @@ async def open_input_log(path: Path, max_bytes: int, max_files: int) -> AsyncIte
     """Append to `path`; at `max_bytes` set it aside as `<path>.1`, and so on up to `max_files`."""
     file = _File(path, max_bytes, max_files)
 
-    async def write(lines: Sequence[bytes]) -> list[None]:
+    async def write(lines: Sequence[bytes], stop: Stop) -> list[None]:
+        # A line is written even when its caller has gone: it asked for that.
         try:
             await asyncio.to_thread(file.write, b"".join(lines))
         except OSError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlmesh.runtime.call import Call
 from predictor.model import TabularModel
 from predictor.rows import Encoded
 
@@ -27,10 +28,10 @@ class Explanation:
     seconds: float
 
 
-async def explain(model: TabularModel, row: Encoded) -> Explanation:
+async def explain(model: TabularModel, row: Encoded, call: Call) -> Explanation:
     """Explain the answer for `row` in one batched run of the model."""
     baseline = model.rows.baseline()
-    scores, seconds = await model.scores([row, baseline, *_occluded(row, baseline)])
+    scores, seconds = await model.scores([row, baseline, *_occluded(row, baseline)], call)
     column = 0 if model.manifest.task == "regression" else int(np.argmax(scores[0]))
     of_class = scores[:, column].astype(np.float64)
     return Explanation(

@@ -11,6 +11,7 @@ from google.protobuf.struct_pb2 import Value
 from mlmesh.inference.host import LoadedVersion
 from mlmesh.inference.session import Array
 from mlmesh.registry.manifest import Manifest
+from mlmesh.runtime.call import Call
 from predictor.rows import Encoded, RowReader
 
 
@@ -33,9 +34,11 @@ class TabularModel:
         self._version = version
         self._output = version.manifest.outputs[0].name
 
-    async def scores(self, rows: Sequence[Encoded]) -> tuple[Array, float]:
+    async def scores(self, rows: Sequence[Encoded], call: Call) -> tuple[Array, float]:
         """Scores of rows, float32 [rows, classes] (regression: [rows, 1]), and seconds."""
-        answer = await self._version.run(self.rows.arrays(rows))
+        answer = await self._version.run(
+            self.rows.arrays(rows), deadline=call.deadline, priority=call.priority
+        )
         return answer.outputs[self._output].reshape(len(rows), -1), answer.seconds
 
     def prediction(self, scores: Array) -> Prediction:

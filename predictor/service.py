@@ -34,7 +34,7 @@ class PredictorService:
     async def Predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:
         model = self._model(request.model, request.model_version)
         row, warnings = model.rows.read(request.features, request.named_features)
-        scores, seconds = await model.scores([row])
+        scores, seconds = await model.scores([row], call)
         found = model.prediction(scores[0])
         return pb.PredictResponse(
             prediction=found.prediction,
@@ -63,7 +63,7 @@ class PredictorService:
         )
         slowest = 0.0
         for start in range(0, len(request.rows), self._max_rows):
-            results, seconds = await self._results(model, request, start)
+            results, seconds = await self._results(model, request, start, call)
             response.results.extend(results)
             slowest = max(slowest, seconds)
             # Thousands of rows must not keep the loop from the other callers.
@@ -80,7 +80,7 @@ class PredictorService:
                 f"the limit is {self._max_explained}"
             )
         row, _ = model.rows.read(request.features, request.named_features)
-        found = await explain(model, row)
+        found = await explain(model, row, call)
         baseline = model.rows.baseline()
         return pb.ExplainResponse(
             label=found.label,
@@ -111,7 +111,7 @@ class PredictorService:
         return model
 
     async def _results(
-        self, model: TabularModel, request: pb.BatchPredictRequest, start: int
+        self, model: TabularModel, request: pb.BatchPredictRequest, start: int, call: Call
     ) -> tuple[list[pb.RowResult], float]:
         """Results of the rows from `start` on that run together, and the seconds it took."""
         results = [pb.RowResult(status=status_pb2.Status()) for _ in self._slice(request, start)]
@@ -129,7 +129,7 @@ class PredictorService:
         if not good:
             return results, 0.0
         try:
-            scores, seconds = await model.scores([encoded for _, encoded in good])
+            scores, seconds = await model.scores([encoded for _, encoded in good], call)
         except ServingError as error:
             for result, _ in good:
                 result.Clear()

@@ -5,17 +5,27 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from mlmesh.inference.batcher import Batcher
-from mlmesh.inference.session import Array, Arrays, BadGraph, Session, SessionOptions
+from mlmesh.inference.batcher import Batcher, Stop
+from mlmesh.inference.session import (
+    Array,
+    Arrays,
+    BadGraph,
+    RunOptions,
+    Session,
+    SessionOptions,
+    stoppable,
+)
 from mlmesh.registry.manifest import Manifest
 from mlmesh.registry.store import BadVersion, StoredVersion, verified, versions_in
 from mlmesh.runtime.errors import ModelNotFound, Unavailable
@@ -44,9 +54,13 @@ class LoadedVersion:
     session: Session
     batcher: Batcher[Arrays, Answer]
 
-    async def run(self, inputs: Arrays) -> Answer:
-        """Run the graph on rows that lie along the first axis of every input."""
-        return await self.batcher.submit(inputs, len(next(iter(inputs.values()))))
+    async def run(self, inputs: Arrays, *, deadline: float = math.inf, priority: int = 0) -> Answer:
+        """Run the graph on rows that lie along the first axis of every input.
+
+        deadline, priority: as for Batcher.submit, which also says what is raised.
+        """
+        rows = len(next(iter(inputs.values())))
+        return await self.batcher.submit(inputs, rows, deadline=deadline, priority=priority)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +155,10 @@ async def _loaded(
         loop = asyncio.get_running_loop()
         manifest, session = await loop.run_in_executor(thread, _open, stored, options)
 
-        async def run(items: Sequence[Arrays]) -> list[Answer]:
-            answers = await loop.run_in_executor(thread, _run, session, items)
+        async def run(items: Sequence[Arrays], stop: Stop) -> list[Answer]:
+            options = stoppable()
+            stop.on_request(partial(setattr, options, "terminate", True))
+            answers = await loop.run_in_executor(thread, _run, session, items, options)
             observe(stored.model, stored.version, answers[0].seconds)
             return answers
 
@@ -175,10 +191,10 @@ def _open(stored: StoredVersion, options: HostOptions) -> tuple[Manifest, Sessio
     return version.manifest, session
 
 
-def _run(session: Session, items: Sequence[Arrays]) -> list[Answer]:
+def _run(session: Session, items: Sequence[Arrays], options: RunOptions) -> list[Answer]:
     """Run items as one batch and hand each its rows."""
     started = time.perf_counter()
-    outputs = session.run(items[0] if len(items) == 1 else _joined(items))
+    outputs = session.run(items[0] if len(items) == 1 else _joined(items), options)
     seconds = time.perf_counter() - started
     if len(items) == 1:
         return [Answer(outputs, seconds)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime as ort
@@ -26,6 +26,17 @@ _DTYPES = {
     **{f"tensor(int{bits})": f"int{bits}" for bits in (8, 16, 32, 64)},
     **{f"tensor(uint{bits})": f"uint{bits}" for bits in (8, 16, 32, 64)},
 }
+
+
+RunOptions: TypeAlias = Any
+"""onnxruntime.RunOptions, which has no types."""
+
+
+def stoppable() -> RunOptions:
+    """Options of one run; setting `terminate` on them ends it within milliseconds."""
+    options = ort.RunOptions()
+    options.log_severity_level = 4  # that a run was stopped is not news
+    return options
 
 
 class BadGraph(Exception):
@@ -62,9 +73,9 @@ class Session:
         self.outputs = tuple(_tensor(node) for node in self._session.get_outputs())
         self._output_names = [tensor.name for tensor in self.outputs]
 
-    def run(self, inputs: Arrays) -> dict[str, Array]:
+    def run(self, inputs: Arrays, options: RunOptions | None = None) -> dict[str, Array]:
         """Every output of the graph, by name."""
-        results = self._session.run(self._output_names, dict(inputs))
+        results = self._session.run(self._output_names, dict(inputs), options)
         return dict(zip(self._output_names, results, strict=True))
 
     def warm_up(self, batch: int) -> None:

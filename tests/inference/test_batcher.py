@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mlmesh.inference.batcher import Batcher
-from mlmesh.runtime.errors import Overloaded
+from mlmesh.inference.batcher import Batcher, Stop
+from mlmesh.runtime.errors import DeadlineExceeded, Overloaded
 
 
 class Recorder:
@@ -18,7 +20,7 @@ class Recorder:
         self.began = asyncio.Event()
         self.gate = asyncio.Event()
 
-    async def __call__(self, items: Sequence[int]) -> list[int]:
+    async def __call__(self, items: Sequence[int], stop: Stop) -> list[int]:
         self.batches.append(list(items))
         self.began.set()
         await self.gate.wait()
@@ -125,7 +127,7 @@ def test_only_bad_items_fail_whatever_the_batches(items: list[int], max_batch: i
 async def test_a_run_that_loses_an_answer_fails_its_callers_and_the_batcher_lives_on() -> None:
     lost = True
 
-    async def run(items: Sequence[int]) -> Sequence[int]:
+    async def run(items: Sequence[int], stop: Stop) -> Sequence[int]:
         return [] if lost else items
 
     async with Batcher(run) as batcher:
@@ -143,3 +145,102 @@ async def test_leaving_ends_every_wait() -> None:
 
     ended = await asyncio.gather(*waits, return_exceptions=True)
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+
+
+async def test_the_most_urgent_goes_first() -> None:
+    run = Recorder()
+    now = time.monotonic()
+    async with Batcher(run, max_batch=1) as batcher:
+        first = await queued(batcher, 0)
+        await run.began.wait()
+        later = [
+            asyncio.create_task(batcher.submit(1)),
+            asyncio.create_task(batcher.submit(2, deadline=now + 60)),
+            asyncio.create_task(batcher.submit(3, deadline=now + 30)),
+            asyncio.create_task(batcher.submit(4, priority=1)),
+            asyncio.create_task(batcher.submit(5, priority=200, deadline=now + 20)),
+        ]
+        await asyncio.sleep(0)
+        run.gate.set()
+        await asyncio.gather(*first, *later)
+    assert run.batches == [[0], [4], [3], [2], [1], [5]]
+
+
+async def test_what_is_late_in_the_queue_is_told_so_and_never_runs() -> None:
+    run = Recorder()
+    async with Batcher(run, max_batch=1) as batcher:
+        first = await queued(batcher, 0)
+        await run.began.wait()
+        late = asyncio.create_task(batcher.submit(1, deadline=time.monotonic() + 0.05))
+        await asyncio.sleep(0.1)
+        run.gate.set()
+        with pytest.raises(DeadlineExceeded):
+            await late
+        await asyncio.gather(*first)
+    assert run.batches == [[0]]
+
+
+async def test_what_cannot_make_its_deadline_is_refused_at_once() -> None:
+    async def slow(items: Sequence[int], stop: Stop) -> Sequence[int]:
+        await asyncio.sleep(0.1 * len(items))
+        return items
+
+    async with Batcher(slow, max_batch=4) as batcher:
+        for count in (1, 2, 4):
+            await asyncio.gather(*(batcher.submit(number) for number in range(count)))
+        waits = [asyncio.create_task(batcher.submit(n, priority=1)) for n in range(20)]
+        await asyncio.sleep(0)
+
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded, match="too much waits"):
+            await batcher.submit(99, deadline=started + 0.5)
+        refused_after = time.monotonic() - started
+        urgent = await batcher.submit(98, priority=1, deadline=started + 30)
+
+        assert urgent == 98
+        assert refused_after < 0.05
+        await asyncio.gather(*waits)
+
+
+async def test_a_run_that_nobody_waits_for_is_told_to_stop() -> None:
+    stopped = asyncio.Event()
+
+    async def run(items: Sequence[int], stop: Stop) -> Sequence[int]:
+        stop.on_request(stopped.set)
+        await stopped.wait()
+        return items
+
+    async with Batcher(run) as batcher:
+        one, other = await queued(batcher, 1, 2)
+        await asyncio.sleep(0.01)
+        one.cancel()
+        await asyncio.sleep(0.01)
+        assert not stopped.is_set()
+        other.cancel()
+        await asyncio.wait_for(stopped.wait(), 5)
+
+
+async def test_only_the_poisonous_fail_in_five_hundred_batches_of_eight() -> None:
+    ran = 0
+
+    async def run(items: Sequence[int], stop: Stop) -> Sequence[int]:
+        nonlocal ran
+        ran += 1
+        if poison := [item for item in items if item < 0]:
+            raise ValueError(f"poison {poison[0]}" if len(items) == 1 else "poison")
+        return [item * 2 for item in items]
+
+    chance = random.Random(0)
+    async with Batcher(run, max_batch=8) as batcher:
+        for _ in range(500):
+            items = list(range(1, 9))
+            for index in chance.sample(range(8), chance.randint(1, 7)):
+                items[index] *= -1
+            calls = (batcher.submit(item) for item in items)
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            for item, answer in zip(items, answers, strict=True):
+                if item > 0:
+                    assert answer == item * 2
+                else:
+                    assert str(answer) == f"poison {item}"
+    assert ran <= 500 * 15

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from mlmesh.registry.manifest import sha256_of
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import ModelNotFound, Unavailable
 from mlmesh.v1 import models_pb2 as pb
-from tests.tiny_models import write_classifier
+from tests.tiny_models import write_classifier, write_slow
 
 ROW = {"features": np.array([[1, 2]], np.float32)}
 
@@ -135,3 +137,24 @@ async def test_version_ten_is_newer_than_version_nine(tmp_path: Path) -> None:
     async with open_host(tmp_path, "tiny", HostOptions(), observe) as host:
         assert list(host.models["tiny"].versions) == ["v9.0", "v9.1", "v10.0"]
         assert host.find("", "").manifest.version == "v10.0"
+
+
+async def test_a_run_that_nobody_waits_for_ends_early(tmp_path: Path) -> None:
+    write_slow(tmp_path, rounds=3000)
+    options = HostOptions(max_batch=20_000)
+    rows = {"features": np.ones((20_000, 2), np.float32)}
+    async with open_host(tmp_path, "slow", options, observe) as host:
+        version = host.find("slow", "")
+        started = time.perf_counter()
+        await version.run({"features": np.ones((200, 2), np.float32)})
+        part = time.perf_counter() - started
+
+        abandoned = asyncio.create_task(version.run(rows))
+        await asyncio.sleep(part)
+        abandoned.cancel()
+        started = time.perf_counter()
+        await version.run({"features": np.ones((1, 2), np.float32)})
+        waited = time.perf_counter() - started
+
+    # The whole run would take about a hundred times as long as the part of it.
+    assert waited < 50 * part
