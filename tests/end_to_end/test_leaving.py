@@ -28,8 +28,13 @@ def start_predictor(environment: dict[str, str]) -> subprocess.Popen[bytes]:
 
 
 def child_of(parent: int, program: str) -> int:
-    found = subprocess.check_output(["pgrep", "-P", str(parent), "-f", f"-m {program}"])
-    return int(found.split()[0])
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    [child] = [
+        int(child)
+        for child in children
+        if f"-m\0{program}\0" in Path(f"/proc/{child}/cmdline").read_text()
+    ]
+    return child
 
 
 async def sent_until(
