@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from typing import Any
 
 from rich.console import Console
@@ -35,6 +36,9 @@ class Journal:
         self._console = console
         self._raw = raw
         self._on_lost = on_lost
+        if isinstance(sys.stdout, TextIOWrapper):
+            # A program may print what the terminal's encoding, or any, cannot express.
+            sys.stdout.reconfigure(errors="backslashreplace")
         coloured = console.color_system is not None and not console.no_color
         self.paint = Paint(coloured and not raw)
         names = [OWN_NAME, *names]
@@ -67,7 +71,8 @@ class Journal:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
+            # A terminal that is gone is no reason to stop without order.
+            with suppress(asyncio.CancelledError, OSError):
                 await task
 
     async def _show_wait(self, describe_wait: Callable[[], str]) -> None:

@@ -21,8 +21,6 @@ from mlmesh.cli.process import running_process
 
 CONFIGURATION_ERROR = 2
 LAST_LINES = 20
-# No load balancer has to notice that a program leaves, unless the user knows of one.
-DEFAULTS = {"MLMESH_LAME_DUCK_SECONDS": "0"}
 # Lines must arrive while they are news, also through a pipe.
 ALWAYS = {"PYTHONUNBUFFERED": "1"}
 
@@ -103,7 +101,12 @@ class Keeper:
     async def _live(self) -> int:
         """Run the program once and return its exit code."""
         command = (sys.executable, "-m", self.program.name)
-        environment = {**DEFAULTS, **os.environ, **ALWAYS, **self.program.environment}
+        environment = {
+            **self.program.defaults,
+            **os.environ,
+            **ALWAYS,
+            **self.program.environment,
+        }
         self._ready_since = None
         async with (
             running_process(command, environment, self._folder, self._take) as process,

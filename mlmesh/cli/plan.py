@@ -20,6 +20,8 @@ class Program:
 
     name: str
     environment: Mapping[str, str]
+    defaults: Mapping[str, str]
+    """Settings that the user's environment may override."""
     probe: Probe
     serving: Port
     health: Port
@@ -90,6 +92,8 @@ def _model_service(service: Service, host: str) -> Program:
             "MLMESH_HEALTH_ADDRESS": address(host, service.health_port),
             "MLMESH_METRICS_ADDRESS": address(host, service.metrics_port),
         },
+        # It is stopped once the gateway is gone, and then nobody is left to notice that it leaves.
+        defaults={"MLMESH_LAME_DUCK_SECONDS": "0"},
         probe=GrpcProbe(address(reachable(host), service.health_port)),
         serving=port("gRPC", service.port, "port"),
         health=port("health", service.health_port, "health_port"),
@@ -111,6 +115,7 @@ def _gateway(gateway: Gateway, host: str, services: Collection[Service]) -> Prog
             "MLMESH_OPS_ADDRESS": address(host, gateway.ops_port),
             "MLMESH_BACKENDS": json.dumps(backends),
         },
+        defaults={},
         probe=HttpProbe(near, gateway.http_port),
         serving=Port(host, gateway.http_port, "gateway, HTTP", remedy),
         health=ops,

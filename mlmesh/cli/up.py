@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,8 @@ async def _run(plan: Plan, options: Options, console: Console, began: float) -> 
                 ready = await mesh.ready(options.timeout)
             if ready:
                 seconds = {keeper.program.name: keeper.seconds_to_ready for keeper in mesh.keepers}
-                show_board(console, plan, seconds, time.monotonic() - began)
+                with suppress(OSError):  # Should the terminal be gone, its signal is on the way.
+                    show_board(console, plan, seconds, time.monotonic() - began)
                 await mesh.asked_to_stop()
     return 0 if mesh.clean() else FAILURE
 
