@@ -12,6 +12,7 @@ from mlmesh.inference.host import HostOptions, open_host
 from mlmesh.inference.models_service import models_service
 from mlmesh.inference.provider import providers_for
 from mlmesh.inference.session import SessionOptions
+from mlmesh.inference.trial import TrialLimits
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.metrics import InferenceMetrics
 from mlmesh.runtime.program import BadConfiguration, run_program
@@ -35,6 +36,7 @@ async def open_services(
         session=SessionOptions(providers_for(settings.provider), settings.threads),
         max_batch=settings.max_batch,
         max_waiting=settings.max_waiting,
+        trial=TrialLimits(settings.trial_seconds, settings.trial_memory_bytes),
     )
     observe = InferenceMetrics(registry).observe
     async with open_host(settings.models, settings.default_model, options, observe) as host:

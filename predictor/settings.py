@@ -25,5 +25,9 @@ class PredictorSettings(ServiceSettings):
     """Largest number of rows that one model run takes."""
     max_waiting: int = Field(default=8192, ge=1)
     """Rows that may wait for a model; the next ones are refused at once."""
+    trial_seconds: float = Field(default=60.0, gt=0)
+    """Seconds that loading a model version may take; a process apart tries it first."""
+    trial_memory_bytes: int = Field(default=8 * 2**30, ge=2**30)
+    """Address space that this process may take (not limited on CUDA)."""
     max_explained_features: int = Field(default=256, ge=1)
     """Most features that a model may have for Explain."""

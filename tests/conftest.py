@@ -43,7 +43,7 @@ def model_root(tmp_path: Path) -> Path:
 @pytest.fixture
 async def host(model_root: Path, registry: CollectorRegistry) -> AsyncIterator[Host]:
     observe = InferenceMetrics(registry).observe
-    async with open_host(model_root, "tiny", HostOptions(), observe) as host:
+    async with open_host(model_root, "tiny", HostOptions(trial=None), observe) as host:
         yield host
 
 

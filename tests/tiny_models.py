@@ -141,7 +141,7 @@ def write_slow(root: Path, name: str = "slow", version: str = "v1.0", rounds: in
 
 def write_version(root: Path, graph: onnx.GraphProto, **said: Any) -> Path:
     """Write a graph and its manifest into `<root>/<name>/<version>`."""
-    folder = root / said["name"] / said["version"]
+    folder: Path = root / said["name"] / said["version"]
     folder.mkdir(parents=True)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mlmesh.inference.batcher import Batcher, Stop
+from mlmesh.inference.loading import load
 from mlmesh.inference.session import (
     Array,
     Arrays,
@@ -26,8 +27,9 @@ from mlmesh.inference.session import (
     SessionOptions,
     stoppable,
 )
+from mlmesh.inference.trial import TrialLimits, try_versions
 from mlmesh.registry.manifest import Manifest
-from mlmesh.registry.store import BadVersion, StoredVersion, verified, versions_in
+from mlmesh.registry.store import BadVersion, StoredVersion, versions_in
 from mlmesh.runtime.errors import ModelNotFound, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -92,6 +94,8 @@ class HostOptions:
     session: SessionOptions = field(default_factory=SessionOptions)
     max_batch: int = 32
     max_waiting: int = 4096
+    trial: TrialLimits | None = field(default_factory=TrialLimits)
+    """Limits of the process that loads each version first; None when they are known to be good."""
 
 
 class Host:
@@ -132,9 +136,13 @@ async def open_host(
     """
     models: dict[str, HostedModel] = {}
     async with AsyncExitStack() as stack:
-        for stored in versions_in(root):
+        stored_versions = list(versions_in(root))
+        reasons = await _tried(stored_versions, options)
+        for stored, reason in zip(stored_versions, reasons, strict=True):
             model = models.setdefault(stored.model, HostedModel(stored.model))
             try:
+                if reason:
+                    raise BadVersion(reason)
                 loaded = await stack.enter_async_context(_loaded(stored, options, observe))
             except (BadVersion, BadGraph) as error:
                 reason = str(error)
@@ -145,6 +153,13 @@ async def open_host(
         yield Host(models, default_model)
 
 
+async def _tried(versions: Sequence[StoredVersion], options: HostOptions) -> Sequence[str]:
+    """Why each version cannot be loaded; empty where it can, or is not tried."""
+    if options.trial is None:
+        return [""] * len(versions)
+    return await try_versions(versions, options.session, options.max_batch, options.trial)
+
+
 @asynccontextmanager
 async def _loaded(
     stored: StoredVersion, options: HostOptions, observe: Observe
@@ -153,7 +168,9 @@ async def _loaded(
     # One thread a version: a slow model never keeps another from running.
     with ThreadPoolExecutor(1, thread_name_prefix=f"{stored.model}-{stored.version}") as thread:
         loop = asyncio.get_running_loop()
-        manifest, session = await loop.run_in_executor(thread, _open, stored, options)
+        manifest, session = await loop.run_in_executor(
+            thread, load, stored, options.session, options.max_batch
+        )
 
         async def run(items: Sequence[Arrays], stop: Stop) -> list[Answer]:
             options = stoppable()
@@ -174,21 +191,6 @@ async def _loaded(
                 },
             )
             yield LoadedVersion(manifest, session, batcher)
-
-
-def _open(stored: StoredVersion, options: HostOptions) -> tuple[Manifest, Session]:
-    version = verified(stored)
-    session = Session(version.graph, options.session)
-    for kind in ("inputs", "outputs"):
-        said, found = getattr(version.manifest, kind), getattr(session, kind)
-        if said != found:
-            raise BadVersion(f"{kind}: the manifest names {said}, the graph has {found}")
-    try:
-        session.warm_up(1)
-        session.warm_up(options.max_batch)
-    except Exception as error:  # whatever a graph does wrong, its neighbours go on
-        raise BadGraph(f"warm-up failed: {str(error).splitlines()[0]}") from error
-    return version.manifest, session
 
 
 def _run(session: Session, items: Sequence[Arrays], options: RunOptions) -> list[Answer]:

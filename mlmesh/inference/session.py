@@ -67,7 +67,7 @@ class Session:
         try:
             self._session = ort.InferenceSession(graph, settings, providers=list(options.providers))
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
-            raise BadGraph(str(error).splitlines()[0]) from error
+            raise BadGraph((str(error).splitlines() or [type(error).__name__])[0]) from error
         self.provider: str = self._session.get_providers()[0]
         self.inputs = tuple(_tensor(node) for node in self._session.get_inputs())
         self.outputs = tuple(_tensor(node) for node in self._session.get_outputs())

@@ -27,7 +27,7 @@ PREDICTOR = "mlmesh.v1.PredictorService"
 async def serving(root: Path, service: str, address: str = "127.0.0.1:0") -> AsyncIterator[int]:
     """A process that serves the models of `root` under the name of some service."""
     registry = CollectorRegistry()
-    async with open_host(root, "tiny", HostOptions(), lambda *_: None) as host:
+    async with open_host(root, "tiny", HostOptions(trial=None), lambda *_: None) as host:
         services = [predictor_service(host), models_service(host, service)]
         async with running_server(
             address, services, ServerMetrics(registry), Health([]), drain_seconds=0

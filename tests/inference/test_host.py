@@ -140,7 +140,7 @@ async def test_version_ten_is_newer_than_version_nine(tmp_path: Path) -> None:
 
 
 async def test_a_run_that_nobody_waits_for_ends_early(tmp_path: Path) -> None:
-    write_slow(tmp_path, rounds=3000)
+    write_slow(tmp_path, rounds=1000)
     options = HostOptions(max_batch=20_000)
     rows = {"features": np.ones((20_000, 2), np.float32)}
     async with open_host(tmp_path, "slow", options, observe) as host:

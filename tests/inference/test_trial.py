@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from mlmesh.inference.session import SessionOptions
+from mlmesh.inference.trial import TrialLimits, try_versions
+from mlmesh.registry.manifest import Tensor, read_manifest, sha256_of, write_manifest
+from mlmesh.registry.store import versions_in
+from tests.tiny_models import write_classifier, write_version
+
+
+def reasons(root: Path, **limits: Any) -> dict[str, str]:
+    """What a trial says of every model below a folder."""
+    stored = list(versions_in(root))
+    found = asyncio.run(try_versions(stored, SessionOptions(), 4, TrialLimits(**limits)))
+    return {version.model: reason for version, reason in zip(stored, found, strict=True)}
+
+
+def write_graph(root: Path, name: str, nodes: list[onnx.NodeProto]) -> None:
+    """A model from `features` to `y` with some graph between them."""
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 2])
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])
+    write_version(
+        root,
+        helper.make_graph(nodes, name, [features], [output]),
+        name=name,
+        version="v1.0",
+        task="regression",
+        inputs=(Tensor(name="features", dtype="float32", shape=(None, 2)),),
+        outputs=(Tensor(name="y", dtype="float32", shape=(None, 2)),),
+    )
+
+
+def write_endless(root: Path) -> None:
+    """A loop of 2^62 rounds."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Sin", ["x"], ["next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2]),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, ["n", 2]),
+        ],
+    )
+    rounds = helper.make_tensor("rounds", TensorProto.INT64, [], [2**62])
+    nodes = [
+        helper.make_node("Constant", [], ["rounds"], value=rounds),
+        helper.make_node("Loop", ["rounds", "", "features"], ["y"], body=body),
+    ]
+    write_graph(root, "endless", nodes)
+
+
+def write_greedy(root: Path) -> None:
+    """Asks for 16 GB in the middle."""
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [2_000_000_000, 2])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [0])
+    nodes = [
+        helper.make_node("Constant", [], ["shape"], value=shape),
+        helper.make_node("Constant", [], ["axes"], value=axes),
+        helper.make_node("ConstantOfShape", ["shape"], ["huge"]),
+        helper.make_node("ReduceMax", ["huge", "axes"], ["small"], keepdims=1),
+        helper.make_node("Add", ["features", "small"], ["y"]),
+    ]
+    write_graph(root, "greedy", nodes)
+
+
+def test_good_versions_pass(tmp_path: Path) -> None:
+    write_classifier(tmp_path, "one")
+    write_classifier(tmp_path, "two")
+
+    assert reasons(tmp_path) == {"one": "", "two": ""}
+
+
+def test_a_version_that_never_ends_is_given_up_and_the_next_is_tried(tmp_path: Path) -> None:
+    write_classifier(tmp_path, "before")
+    write_endless(tmp_path)
+    write_classifier(tmp_path, "later")
+
+    started = time.monotonic()
+    found = reasons(tmp_path, seconds=5)
+
+    assert found["before"] == found["later"] == ""
+    assert found["endless"] == "loading and warm-up took more than 5 s"
+    assert time.monotonic() - started < 60
+
+
+def test_a_version_that_wants_all_memory_is_refused(tmp_path: Path) -> None:
+    write_greedy(tmp_path)
+    write_classifier(tmp_path, "modest")
+
+    found = reasons(tmp_path, memory_bytes=4 * 2**30)
+
+    assert found["greedy"]
+    assert found["modest"] == ""
+
+
+def test_a_graph_of_a_future_opset_is_refused_with_its_reason(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path, "future")
+    model = onnx.load(folder / "model.onnx")
+    model.opset_import[0].version = 99
+    onnx.save(model, folder / "model.onnx")
+    said = read_manifest(folder)
+    files = {"model.onnx": sha256_of(folder / "model.onnx")}
+    write_manifest(folder, said.model_copy(update={"files": files}))
+
+    assert "opset" in reasons(tmp_path)["future"]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
+def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
+    folder = write_classifier(tmp_path, "odd")
+    (folder / name).unlink()
+    (folder / name).mkdir()
+
+    assert "Is a directory" in reasons(tmp_path)["odd"]
