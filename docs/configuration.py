@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 HEAD = """# Configuration
 Every program reads its settings once, at its start, from environment variables. A wrong value is
 named and the program exits with 2. `mlmesh up` sets the addresses and the backends of the programs
-that it starts, from `mesh.toml`; everything else is passed on from its own environment. Under it, the
-lame-duck time of model services is 0 unless set, for they leave after the gateway has.
+that it starts, from `mesh.toml`; everything else is passed on from its own environment. Under it,
+the lame-duck time of model services is 0 unless set, for they leave after the gateway has.
 
 This page is printed from the code: `python docs/configuration.py > docs/configuration.md`.
 """
