@@ -5,21 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from gateway.json_scalar import NUMBERS, expected, key_reader, scalar_reader
-from gateway.json_well_known import READERS
+from gateway.json_scalar import Refused, expected, key_place, key_reader, plain_check, scalar_reader
+from gateway.json_well_known import FILLERS, Fill, check_depth, type_at
 from mlmesh.runtime.errors import InvalidInput
 
 MAX_DEPTH = 100
-
-Fill = Callable[[Message, object, str], None]
-"""Reads a JSON value into a message; the string is the path of the value in the body."""
+_NULL_IS_A_VALUE = ("google.protobuf.Value", "google.protobuf.NullValue")
 
 
 def parse_json(raw: bytes) -> object:
@@ -38,14 +36,18 @@ def parse_json(raw: bytes) -> object:
 
 
 class Reader:
-    """Reads JSON values into messages of one type."""
+    """Reads JSON values, as parse_json gives them, into messages of one type."""
 
     def __init__(self, descriptor: Descriptor) -> None:
-        self._fill = _fill_of(descriptor)
+        self._fill = _filler(descriptor)
 
     def fill(self, message: Message, value: object, path: str = "") -> None:
-        """Read a parsed value into `message`; raises InvalidInput for the first thing wrong."""
-        self._fill(message, value, path)
+        """Read a value into an empty message; raises InvalidInput for the first thing wrong."""
+        try:
+            self._fill(message, value, 0)
+        except Refused as error:
+            place = error.below(path).place if path else error.place
+            raise InvalidInput(place or "body", error.problem) from None
 
 
 def reader_of(kind: type[Message]) -> Reader:
@@ -59,49 +61,59 @@ def _reader(descriptor: Descriptor) -> Reader:
 
 
 @cache
-def _fill_of(descriptor: Descriptor) -> Fill:
-    if descriptor.full_name in READERS:
-        return READERS[descriptor.full_name]
+def _filler(descriptor: Descriptor) -> Fill:
     if descriptor.full_name == "google.protobuf.Any":
         return _fill_any
-    return _Fields(descriptor)
+    return FILLERS.get(descriptor.full_name) or _Object(descriptor)
 
 
-class _Fields:
+class _Field(NamedTuple):
+    name: str
+    twin: str | None
+    """The other spelling of the key, on one of the two."""
+    oneof: str | None
+    takes_null: bool
+    """Null is a value; for other fields it means that the field is not set."""
+    fill: Fill
+
+
+class _Object:
     """Reads a JSON object into a message, field by field."""
 
     def __init__(self, descriptor: Descriptor) -> None:
-        self._name = descriptor.full_name
         self._descriptor = descriptor
-        self._fields: dict[str, tuple[FieldDescriptor, Fill]] | None = None
+        self._fields: dict[str, _Field] = {}
 
-    def __call__(self, message: Message, value: object, path: str) -> None:
+    def __call__(self, message: Message, value: Any, depth: int) -> None:
         if type(value) is not dict:
-            raise InvalidInput(path or "body", expected("an object", value))
+            raise expected("an object", value)
         fields = self._fields or self._compiled()
-        # Fields by number, and oneofs by name, that have been read: twice is ambiguous.
-        seen: set[int | str] = set()
+        oneofs: list[str] = []
         for key, item in value.items():
-            found = fields.get(key)
-            if found is None:
-                raise InvalidInput(_join(path, str(key)[:64]), self._unknown(key))
-            field, fill = found
-            if field.number in seen:
-                raise InvalidInput(_join(path, field.name), "given twice, in both spellings")
-            seen.add(field.number)
-            if item is None and not _takes_null(field):
+            if key not in fields:
+                raise Refused(self._unknown(key), key[:64])
+            name, twin, oneof, takes_null, fill = fields[key]
+            if twin is not None and twin in value:
+                raise Refused("given twice, in both spellings", name)
+            if item is None and not takes_null:
                 continue
-            if field.containing_oneof is not None:
-                _once(seen, field, field.containing_oneof.name, path)
-            fill(message, item, _join(path, field.name))
+            if oneof is not None:
+                if oneof in oneofs:
+                    raise Refused(f"only one field of {oneof} can be set", name)
+                oneofs.append(oneof)
+            try:
+                fill(message, item, depth)
+            except Refused as error:
+                raise error.below(name) from None
 
-    def _compiled(self) -> dict[str, tuple[FieldDescriptor, Fill]]:
+    def _compiled(self) -> dict[str, _Field]:
         # Not at construction, because a message may hold itself.
-        fields: dict[str, tuple[FieldDescriptor, Fill]] = {}
         for field in self._descriptor.fields:
-            fields[field.name] = fields[field.json_name] = (field, _field_filler(field))
-        self._fields = fields
-        return fields
+            compiled = _compiled_field(field)
+            self._fields.setdefault(field.name, compiled)
+            if field.json_name != field.name:
+                self._fields[field.json_name] = compiled._replace(twin=field.name)
+        return self._fields
 
     def _unknown(self, key: str) -> str:
         names = [field.name for field in self._descriptor.fields]
@@ -111,140 +123,159 @@ class _Fields:
         return f"no such field, there is {', '.join(names)}" if names else "no such field"
 
 
-def _once(seen: set[int | str], field: FieldDescriptor, oneof: str, path: str) -> None:
-    if oneof in seen:
-        raise InvalidInput(_join(path, field.name), f"only one field of {oneof} can be set")
-    seen.add(oneof)
-
-
-def _takes_null(field: FieldDescriptor) -> bool:
-    """Null is a value for these; for every other field it means that the field is not set."""
-    if field.is_repeated:
-        return False
-    message, enum = field.message_type, field.enum_type
-    return (message is not None and message.full_name == "google.protobuf.Value") or (
-        enum is not None and enum.full_name == "google.protobuf.NullValue"
-    )
+def _compiled_field(field: FieldDescriptor) -> _Field:
+    oneof = field.containing_oneof
+    # The oneof of an optional field has that field only.
+    shared = oneof.name if oneof is not None and len(oneof.fields) > 1 else None
+    kind = field.message_type or field.enum_type
+    takes_null = kind is not None and kind.full_name in _NULL_IS_A_VALUE and not field.is_repeated
+    return _Field(field.name, None, shared, takes_null, _field_filler(field))
 
 
 def _field_filler(field: FieldDescriptor) -> Fill:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        return _map_filler(field)
-    if field.is_repeated:
-        return _repeated_filler(field)
-    name = field.name
+        entry = field.message_type.fields_by_name
+        return _map_filler(field.name, entry["key"], entry["value"])
     if field.message_type is not None:
-        fill = _fill_of(field.message_type)
+        fill = _filler(field.message_type)
+        return (_messages_filler if field.is_repeated else _message_filler)(field, fill)
+    return (_scalars_filler if field.is_repeated else _scalar_filler)(field)
 
-        def fill_message(message: Message, value: object, path: str) -> None:
-            child = getattr(message, name)
-            child.SetInParent()
-            fill(child, value, path)
 
-        return fill_message
+def _scalar_filler(field: FieldDescriptor) -> Fill:
+    name = field.name
     read = scalar_reader(field)
 
-    def fill_scalar(message: Message, value: object, path: str) -> None:
-        setattr(message, name, read(value, path))
+    def fill_scalar(message: Message, value: Any, depth: int) -> None:
+        setattr(message, name, read(value))
 
     return fill_scalar
 
 
-def _repeated_filler(field: FieldDescriptor) -> Fill:
+def _message_filler(field: FieldDescriptor, fill: Fill) -> Fill:
     name = field.name
-    if field.message_type is not None:
-        fill = _fill_of(field.message_type)
 
-        def fill_messages(message: Message, value: object, path: str) -> None:
-            items = getattr(message, name)
-            for index, item in enumerate(_list(value, path)):
-                fill(items.add(), _present(item, f"{path}[{index}]"), f"{path}[{index}]")
+    def fill_message(message: Message, value: Any, depth: int) -> None:
+        check_depth(depth + 1)
+        child = getattr(message, name)
+        child.SetInParent()
+        fill(child, value, depth + 1)
 
-        return fill_messages
+    return fill_message
+
+
+def _scalars_filler(field: FieldDescriptor) -> Fill:
+    name = field.name
     read = scalar_reader(field)
-    in_bulk = field.type == FieldDescriptor.TYPE_DOUBLE
+    is_plain = plain_check(field)
 
-    def fill_scalars(message: Message, value: object, path: str) -> None:
-        values = _list(value, path)
-        if in_bulk and NUMBERS.issuperset(map(type, values)):
-            getattr(message, name).extend(values)
+    def fill_scalars(message: Message, value: Any, depth: int) -> None:
+        if type(value) is not list:
+            raise expected("a list", value)
+        items = getattr(message, name)
+        if is_plain is not None and is_plain(value):
+            items.extend(value)
             return
-        read_values = [
-            read(_present(item, f"{path}[{index}]"), f"{path}[{index}]")
-            for index, item in enumerate(values)
-        ]
-        getattr(message, name).extend(read_values)
+        try:
+            for item in value:
+                items.append(read(item))
+        except Refused as error:
+            raise error.below(f"[{len(items)}]") from None
 
     return fill_scalars
 
 
-def _map_filler(field: FieldDescriptor) -> Fill:
+def _messages_filler(field: FieldDescriptor, fill: Fill) -> Fill:
     name = field.name
-    assert field.message_type is not None
-    entry = field.message_type.fields_by_name
-    read_key = key_reader(entry["key"])
-    value_field = entry["value"]
-    fill = None if value_field.message_type is None else _fill_of(value_field.message_type)
-    read = None if fill else scalar_reader(value_field)
-    takes_null = _takes_null(value_field)
 
-    def fill_map(message: Message, value: object, path: str) -> None:
+    def fill_messages(message: Message, value: Any, depth: int) -> None:
+        if type(value) is not list:
+            raise expected("a list", value)
+        check_depth(depth + 1)
+        items = getattr(message, name)
+        try:
+            for item in value:
+                fill(items.add(), item, depth + 1)
+        except Refused as error:
+            raise error.below(f"[{len(items) - 1}]") from None
+
+    return fill_messages
+
+
+def _map_filler(name: str, key_field: FieldDescriptor, value_field: FieldDescriptor) -> Fill:
+    read_key = key_reader(key_field)
+    # Only other keys than strings have several spellings.
+    unique = key_field.type == FieldDescriptor.TYPE_STRING
+    put = _putter(value_field)
+
+    def fill_map(message: Message, value: Any, depth: int) -> None:
         if type(value) is not dict:
-            raise InvalidInput(path, expected("an object", value))
+            raise expected("an object", value)
+        check_depth(depth + 1)
         items: Any = getattr(message, name)
-        for text, item in value.items():
-            at = f'{path}["{text[:64]}"]'
-            key = read_key(text, at)
-            if item is None and not takes_null:
-                raise InvalidInput(at, "null is no value here")
-            if fill is not None:
-                fill(items[key], item, at)
-            elif read is not None:
-                items[key] = read(item, at)
+        text = ""
+        try:
+            for text, item in value.items():
+                key = read_key(text)
+                if not unique and key in items:
+                    raise Refused("given twice, in two spellings")
+                put(items, key, item, depth + 2)
+        except Refused as error:
+            raise error.below(key_place(text)) from None
 
     return fill_map
 
 
-def _fill_any(message: Any, value: object, path: str) -> None:
+def _putter(field: FieldDescriptor) -> Callable[[Any, Any, Any, int], None]:
+    """Puts a JSON value into a map of messages or scalars."""
+    if field.message_type is not None:
+        fill = _filler(field.message_type)
+
+        def put_message(items: Any, key: Any, value: Any, depth: int) -> None:
+            check_depth(depth)
+            fill(items[key], value, depth)
+
+        return put_message
+    read = scalar_reader(field)
+
+    def put_scalar(items: Any, key: Any, value: Any, depth: int) -> None:
+        items[key] = read(value)
+
+    return put_scalar
+
+
+def _fill_any(message: Any, value: Any, depth: int) -> None:
     if type(value) is not dict:
-        raise InvalidInput(path or "body", expected("an object", value))
+        raise expected("an object", value)
     if not value:
         return
     url = value.get("@type")
     if type(url) is not str:
-        raise InvalidInput(_join(path, "@type"), "name the type of the message")
-    pool = message.DESCRIPTOR.file.pool
-    try:
-        descriptor = pool.FindMessageTypeByName(url.rpartition("/")[2])
-    except KeyError:
-        raise InvalidInput(_join(path, "@type"), "no type of that name is known here") from None
+        raise Refused("name the type of the message", "@type")
+    descriptor = type_at(url, message.DESCRIPTOR.file.pool)
+    if descriptor is None:
+        raise Refused("no type of that name is known here", "@type")
     content = {key: item for key, item in value.items() if key != "@type"}
-    inner = GetMessageClass(descriptor)()
-    if descriptor.full_name in READERS or descriptor.full_name == "google.protobuf.Any":
-        if set(content) != {"value"}:
-            raise InvalidInput(path or "body", "a well-known type has its content in `value`")
-        _fill_of(descriptor)(inner, content["value"], _join(path, "value"))
+    inner: Any = GetMessageClass(descriptor)()
+    fill = _filler(descriptor)
+    check_depth(depth + 1)
+    if isinstance(fill, _Object):
+        fill(inner, content, depth + 1)
     else:
-        _fill_of(descriptor)(inner, content, path)
+        _fill_content(fill, inner, content, depth + 1)
+    if not inner.IsInitialized():
+        raise Refused("lacks a field that its type requires")
     message.type_url = url
-    message.value = inner.SerializeToString()
+    message.value = inner.SerializeToString(deterministic=True)
 
 
-def _list(value: object, path: str) -> list[Any]:
-    if type(value) is not list:
-        raise InvalidInput(path, expected("a list", value))
-    return value
-
-
-def _present(item: object, path: str) -> object:
-    # A Value can be null itself; its reader is not asked, for json_format refuses it here as well.
-    if item is None:
-        raise InvalidInput(path, "null is no value here")
-    return item
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def _fill_content(fill: Fill, inner: Message, content: dict[str, Any], depth: int) -> None:
+    if content.keys() != {"value"}:
+        raise Refused("a well-known type has its content in `value`")
+    try:
+        fill(inner, content["value"], depth)
+    except Refused as error:
+        raise error.below("value") from None
 
 
 def _depth(value: object) -> int:

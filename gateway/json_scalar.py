@@ -7,29 +7,35 @@ import binascii
 import math
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from math import ulp
 from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
-from mlmesh.runtime.errors import InvalidInput
-
-Read = Callable[[Any, str], Any]
-"""Gives the field's value for a JSON value; raises InvalidInput with the path."""
+Read = Callable[[Any], Any]
+"""Gives the field's value for a JSON value; raises Refused."""
 Write = Callable[[Any], Any]
 """Gives the JSON value for a field's value."""
 
 NUMBERS = frozenset({int, float})
-FLOAT32_MAX = 3.4028234663852886e38
-# Half a step above the largest float32: what lies below rounds to it.
+_BOOLS = frozenset({bool})
+_STRINGS = frozenset({str})
+# Half a step above the largest float32: what lies below rounds to it. The largest one itself is
+# written as 3.4028235e+38, which is a little more than it is.
 _FLOAT32_LIMIT = 3.4028235677973366e38
+_FLOAT32 = struct.Struct("<f")
+_SMALLEST_NORMAL, _FLOAT32_LARGE = 2.0**-126, 2.0**127
+_MAX_INTEGER_TEXT = 40
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _KIND = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list"}
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
+_INT32 = (-(2**31), 2**31 - 1)
 _RANGES = {
-    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT32: _INT32,
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
@@ -37,10 +43,30 @@ _RANGES = {
 _LONG = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
 
 
-def expected(what: str, value: object) -> str:
-    """The problem of a value that has the wrong JSON type."""
+class Refused(Exception):
+    """A value that cannot be read; every container that holds it adds where it stands."""
+
+    def __init__(self, problem: str, place: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.place = place
+
+    def below(self, parent: str) -> Refused:
+        """The same problem, seen from what holds the value as `parent`."""
+        dot = "." if self.place and not self.place.startswith("[") else ""
+        self.place = f"{parent}{dot}{self.place}"
+        return self
+
+
+def expected(what: str, value: object) -> Refused:
+    """The refusal of a value that has the wrong JSON type."""
     found = "null" if value is None else _KIND.get(type(value), "an object")
-    return f"expected {what}, got {found}"
+    return Refused(f"expected {what}, got {found}")
+
+
+def key_place(key: str) -> str:
+    """How a key of a map stands in paths: what a caller made up is cut short."""
+    return f'["{key[:64]}"]'
 
 
 def scalar_reader(field: FieldDescriptor) -> Read:
@@ -53,7 +79,7 @@ def scalar_reader(field: FieldDescriptor) -> Read:
         return _read_float
     if kind == FieldDescriptor.CPPTYPE_BOOL:
         return _read_bool
-    if kind == FieldDescriptor.CPPTYPE_ENUM:
+    if field.enum_type is not None:
         return _enum_reader(field.enum_type)
     return _read_bytes if field.type == FieldDescriptor.TYPE_BYTES else _read_string
 
@@ -65,6 +91,23 @@ def key_reader(field: FieldDescriptor) -> Read:
     return scalar_reader(field)
 
 
+def plain_check(field: FieldDescriptor) -> Callable[[Collection[Any]], bool] | None:
+    """Tells whether all of a list can be stored as it is; None when each item has to be read."""
+    kind = field.cpp_type
+    if kind in _RANGES:
+        least, most = _RANGES[kind]
+        return lambda values: (
+            set(map(type, values)) == {int} and (least <= min(values) and max(values) <= most)
+        )
+    if kind == FieldDescriptor.CPPTYPE_DOUBLE:
+        return lambda values: NUMBERS.issuperset(map(type, values))
+    if kind == FieldDescriptor.CPPTYPE_BOOL:
+        return lambda values: _BOOLS.issuperset(map(type, values))
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return lambda values: _STRINGS.issuperset(map(type, values))
+    return None
+
+
 def scalar_writer(field: FieldDescriptor) -> Write | None:
     """None when the value is its own JSON value."""
     kind = field.cpp_type
@@ -74,8 +117,8 @@ def scalar_writer(field: FieldDescriptor) -> Write | None:
         return write_double
     if kind == FieldDescriptor.CPPTYPE_FLOAT:
         return write_float
-    if kind == FieldDescriptor.CPPTYPE_ENUM:
-        return enum_writer(field.enum_type)
+    if field.enum_type is not None:
+        return _enum_writer(field.enum_type)
     if field.type == FieldDescriptor.TYPE_BYTES:
         return write_bytes
     return None
@@ -88,24 +131,39 @@ def write_double(value: float) -> float | str:
 
 
 def write_float(value: float) -> float | str:
-    """The fewest digits that give back the same 32 bits."""
+    """The fewest digits, at least six, that give back the same 32 bits."""
+    text = f"{value:.8g}"
+    eight = float(text)
+    # Half a step of 32 bits: what is nearer than that reads back as the value.
+    limit = ulp(value) * 2**28
+    error = abs(eight - value)
+    # Seven characters are six digits and a point, or an integer that needs all of them.
+    if error + error < limit and len(text) <= 7:
+        return eight
+    size = abs(value)
+    # Steps are of another size below normal numbers, and uneven at powers of two.
+    if not _SMALLEST_NORMAL < size < _FLOAT32_LARGE or size == limit * 2**24 or error == limit:
+        return _write_unusual_float(value)
+    if error > limit:
+        return float(f"{value:.9g}")
+    return eight if abs(float(f"{value:.7g}") - value) > limit else _write_unusual_float(value)
+
+
+def _write_unusual_float(value: float) -> float | str:
     if value - value != 0:
         return write_double(value)
-    for digits in ("%.7g", "%.8g"):
-        short = float(digits % value)
+    for digits in (6, 7, 8):
+        short = float(f"{value:.{digits}g}")
         if abs(short) < _FLOAT32_LIMIT and _FLOAT32.unpack(_FLOAT32.pack(short))[0] == value:
             return short
     return float(f"{value:.9g}")
 
 
-_FLOAT32 = struct.Struct("<f")
-
-
 def write_bytes(value: bytes) -> str:
-    return base64.b64encode(value).decode()
+    return binascii.b2a_base64(value, newline=False).decode()
 
 
-def enum_writer(enum: EnumDescriptor) -> Write:
+def _enum_writer(enum: EnumDescriptor) -> Write:
     if enum.full_name == "google.protobuf.NullValue":
         return lambda number: None
     names = {value.number: value.name for value in reversed(enum.values)}
@@ -113,97 +171,108 @@ def enum_writer(enum: EnumDescriptor) -> Write:
 
 
 def _integer_reader(least: int, most: int) -> Read:
-    def read(value: Any, path: str) -> int:
-        number = value if type(value) is int else _integer(value, path)
+    def read(value: Any) -> int:
+        number = value if type(value) is int else _integer(value)
         if not least <= number <= most:
-            raise InvalidInput(path, f"must be from {least} to {most}")
+            raise Refused(f"must be from {least} to {most}")
         return number
 
     return read
 
 
-def _integer(value: Any, path: str) -> int:
-    if type(value) is float and value.is_integer():
-        return int(value)
+def _integer(value: Any) -> int:
     if type(value) is str:
-        # Longer texts are out of range for every type, and slow to read.
-        if _INTEGER.fullmatch(value) and len(value) <= 40:
-            return int(value)
-        raise InvalidInput(path, "expected an integer, got other text")
-    if type(value) is float:
-        raise InvalidInput(path, "expected an integer, got a fraction")
-    raise InvalidInput(path, expected("an integer", value))
+        return _integer_of_text(value)
+    if type(value) is not float:
+        raise expected("an integer", value)
+    if not value.is_integer():
+        raise Refused("expected an integer, got a fraction")
+    if value == -(2.0**63):
+        # Integers below the 64-bit range arrive rounded to this number.
+        raise Refused("is too small to be read exactly; send it as a string")
+    return int(value)
 
 
-def _read_double(value: Any, path: str) -> float:
-    if type(value) is float:
-        return value
-    if type(value) is int:
+def _integer_of_text(text: str) -> int:
+    # Longer ones are out of every range unless they are padded, and slow to read.
+    if len(text) <= _MAX_INTEGER_TEXT:
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _NUMBER.fullmatch(text) and (number := float(text)).is_integer():
+            return int(number)
+    raise Refused("expected an integer, got other text")
+
+
+def _read_double(value: Any) -> float:
+    kind = type(value)
+    if kind is float or kind is int:
         return float(value)
-    if type(value) is not str:
-        raise InvalidInput(path, expected("a number", value))
+    if kind is not str:
+        raise expected("a number", value)
     if value in _SPECIAL:
         return _SPECIAL[value]
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    # Python also reads "nan", "inf" and what is too large, which ProtoJSON does not know.
-    if not math.isfinite(number) or "_" in value or value.strip() != value:
-        raise InvalidInput(path, "expected a number, got other text")
+    if not _NUMBER.fullmatch(value):
+        raise Refused("expected a number, got other text")
+    number = float(value)
+    if math.isinf(number):
+        raise Refused("is too large for 64 bits")
     return number
 
 
-def _read_float(value: Any, path: str) -> float:
-    number = _read_double(value, path)
-    if abs(number) > FLOAT32_MAX and abs(number) != math.inf:
-        raise InvalidInput(path, "is too large for 32 bits")
+def _read_float(value: Any) -> float:
+    number = _read_double(value)
+    if _FLOAT32_LIMIT <= abs(number) < math.inf:
+        raise Refused("is too large for 32 bits")
     return number
 
 
-def _read_bool(value: Any, path: str) -> bool:
+def _read_bool(value: Any) -> bool:
     if type(value) is not bool:
-        raise InvalidInput(path, expected("true or false", value))
+        raise expected("true or false", value)
     return value
 
 
-def _read_bool_key(value: str, path: str) -> bool:
+def _read_bool_key(value: str) -> bool:
     if value not in ("true", "false"):
-        raise InvalidInput(path, "expected the key true or false")
+        raise Refused("expected the key true or false")
     return value == "true"
 
 
-def _read_string(value: Any, path: str) -> str:
+def _read_string(value: Any) -> str:
     if type(value) is not str:
-        raise InvalidInput(path, expected("a string", value))
+        raise expected("a string", value)
     return value
 
 
-def _read_bytes(value: Any, path: str) -> bytes:
+def _read_bytes(value: Any) -> bytes:
     if type(value) is not str:
-        raise InvalidInput(path, expected("a string of base64", value))
+        raise expected("a string of base64", value)
     try:
         text = value.encode("ascii").translate(_URL_SAFE).rstrip(b"=")
         return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except (UnicodeEncodeError, binascii.Error):
-        raise InvalidInput(path, "is not base64") from None
+        raise Refused("is not base64") from None
 
 
 def _enum_reader(enum: EnumDescriptor) -> Read:
     numbers = {value.name: value.number for value in enum.values}
+    known = frozenset(numbers.values())
     is_null = enum.full_name == "google.protobuf.NullValue"
-    read_number = _integer_reader(*_RANGES[FieldDescriptor.CPPTYPE_INT32])
-    names = ", ".join(list(numbers)[:12])
+    read_number = _integer_reader(*_INT32)
+    choice = f"expected one of {', '.join(list(numbers)[:12])}"
 
-    def read(value: Any, path: str) -> int:
-        if is_null and value is None:
+    def read(value: Any) -> int:
+        if type(value) is str and value in numbers:
+            return numbers[value]
+        if value is None and is_null:
             return 0
-        if type(value) is str:
-            if value in numbers:
-                return numbers[value]
-            raise InvalidInput(path, f"expected one of {names}")
-        if type(value) is not int:
-            raise InvalidInput(path, expected("the name of a value", value))
-        return int(read_number(value, path))
+        if type(value) is str and not _INTEGER.fullmatch(value):
+            raise Refused(choice)
+        if type(value) not in (str, *NUMBERS):
+            raise expected("the name of a value", value)
+        number: int = read_number(value)
+        if enum.is_closed and number not in known:
+            raise Refused(choice)
+        return number
 
     return read

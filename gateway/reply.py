@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.json_scalar import scalar_writer, write_bytes
-from gateway.json_well_known import WRITERS
+from gateway.json_well_known import WRITERS, type_at
 
 Write = Callable[[Any], Any]
 
@@ -36,39 +36,32 @@ def _writer(descriptor: Descriptor) -> Write:
         return WRITERS[descriptor.full_name]
     if descriptor.full_name == "google.protobuf.Any":
         return _write_any
-    return _Fields(descriptor)
+    return _Object(descriptor)
 
 
-class _Fields:
-    """Writes a message as an object of its fields."""
+class _Object:
+    """Writes a message as an object of its fields, in the contract's order."""
 
     def __init__(self, descriptor: Descriptor) -> None:
         self._descriptor = descriptor
-        # What is always there, and what is there only when it has been set.
-        self._always: list[tuple[str, Write | None]] | None = None
-        self._present: list[tuple[str, Write | None]] = []
+        self._fields: list[tuple[str, Write | None, bool]] = []
 
     def __call__(self, message: Message) -> dict[str, Any]:
-        always = self._compiled() if self._always is None else self._always
         written = {}
-        for name, write in always:
+        for name, write, is_optional in self._fields or self._compiled():
+            if is_optional and not message.HasField(name):
+                continue
             value = getattr(message, name)
             written[name] = value if write is None else write(value)
-        for name, write in self._present:
-            if message.HasField(name):
-                value = getattr(message, name)
-                written[name] = value if write is None else write(value)
         return written
 
-    def _compiled(self) -> list[tuple[str, Write | None]]:
+    def _compiled(self) -> list[tuple[str, Write | None, bool]]:
         # Not at construction, because a message may hold itself.
-        always: list[tuple[str, Write | None]] = []
-        self._present = []
-        for field in self._descriptor.fields:
-            entry = (field.name, _field_writer(field))
-            (self._present if field.has_presence else always).append(entry)
-        self._always = always
-        return always
+        self._fields = [
+            (field.name, _field_writer(field), field.has_presence)
+            for field in self._descriptor.fields
+        ]
+        return self._fields
 
 
 def _field_writer(field: FieldDescriptor) -> Write | None:
@@ -77,11 +70,12 @@ def _field_writer(field: FieldDescriptor) -> Write | None:
     one = _one_writer(field)
     if not field.is_repeated:
         return one
+    # A slice is the fastest way to the items.
     if one is None:
-        return list
+        return lambda values: values[:]
     if field.type == FieldDescriptor.TYPE_DOUBLE:
         return _doubles_writer(one)
-    return lambda values: [one(value) for value in values]
+    return lambda values: [one(value) for value in values[:]]
 
 
 def _one_writer(field: FieldDescriptor) -> Write | None:
@@ -90,9 +84,10 @@ def _one_writer(field: FieldDescriptor) -> Write | None:
 
 def _doubles_writer(one: Write) -> Write:
     def write(values: Any) -> list[Any]:
-        total = sum(values)
+        numbers = values[:]
+        total = sum(numbers)
         # A sum is finite only if all of its terms are.
-        return list(values) if total - total == 0 else [one(value) for value in values]
+        return numbers if total - total == 0 else [one(number) for number in numbers]
 
     return write
 
@@ -112,16 +107,21 @@ def _write_bool_key(key: bool) -> str:
 
 
 def _write_any(message: Any) -> dict[str, Any]:
-    if not message.type_url:
+    url = message.type_url
+    if not url and not message.value:
         return {}
-    name = message.type_url.rpartition("/")[2]
     try:
-        descriptor = message.DESCRIPTOR.file.pool.FindMessageTypeByName(name)
-    except KeyError:
-        # Of a contract that is not known here: an answer must not fail for a detail of it.
-        return {"@type": message.type_url, "value": write_bytes(message.value)}
+        return {"@type": url, **_content(message)}
+    except (ValueError, DecodeError):
+        # Of a contract that is not known here, or broken: an answer must not fail for a detail.
+        return {"@type": url, "value": write_bytes(message.value)}
+
+
+def _content(message: Any) -> dict[str, Any]:
+    descriptor = type_at(message.type_url, message.DESCRIPTOR.file.pool)
+    if descriptor is None:
+        raise ValueError("of a type that is not known here")
     inner = GetMessageClass(descriptor).FromString(message.value)
-    written = _writer(descriptor)(inner)
-    if name in WRITERS or name == "google.protobuf.Any":
-        return {"@type": message.type_url, "value": written}
-    return {"@type": message.type_url, **written}
+    write = _writer(descriptor)
+    written: dict[str, Any] = write(inner)
+    return written if isinstance(write, _Object) else {"value": written}
