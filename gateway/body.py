@@ -30,7 +30,7 @@ def parse_json(raw: bytes) -> object:
             "body", f"not valid JSON: {error.msg.partition(':')[0]} at {place}"
         ) from None
     # A text cannot be deeper than it has brackets, so most need no walk.
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if len(raw) > MAX_DEPTH and raw.count(b"[") + raw.count(b"{") > MAX_DEPTH < _depth(value):
         raise InvalidInput("body", f"nested more than {MAX_DEPTH} deep")
     return value
 
@@ -64,7 +64,7 @@ def _reader(descriptor: Descriptor) -> Reader:
 def _filler(descriptor: Descriptor) -> Fill:
     if descriptor.full_name == "google.protobuf.Any":
         return _fill_any
-    return FILLERS.get(descriptor.full_name) or _Object(descriptor)
+    return FILLERS.get(descriptor.full_name) or _Object(descriptor).fill
 
 
 class _Field(NamedTuple):
@@ -84,15 +84,16 @@ class _Object:
         self._descriptor = descriptor
         self._fields: dict[str, _Field] = {}
 
-    def __call__(self, message: Message, value: Any, depth: int) -> None:
+    def fill(self, message: Message, value: Any, depth: int) -> None:
         if type(value) is not dict:
             raise expected("an object", value)
         fields = self._fields or self._compiled()
         oneofs: list[str] = []
         for key, item in value.items():
-            if key not in fields:
-                raise Refused(self._unknown(key), key[:64])
-            name, twin, oneof, takes_null, fill = fields[key]
+            try:
+                name, twin, oneof, takes_null, fill = fields[key]
+            except KeyError:
+                raise Refused(self._unknown(key), key[:64]) from None
             if twin is not None and twin in value:
                 raise Refused("given twice, in both spellings", name)
             if item is None and not takes_null:
@@ -108,12 +109,14 @@ class _Object:
 
     def _compiled(self) -> dict[str, _Field]:
         # Not at construction, because a message may hold itself.
+        fields: dict[str, _Field] = {}
         for field in self._descriptor.fields:
             compiled = _compiled_field(field)
-            self._fields.setdefault(field.name, compiled)
+            fields.setdefault(field.name, compiled)
             if field.json_name != field.name:
-                self._fields[field.json_name] = compiled._replace(twin=field.name)
-        return self._fields
+                fields[field.json_name] = compiled._replace(twin=field.name)
+        self._fields = fields
+        return fields
 
     def _unknown(self, key: str) -> str:
         names = [field.name for field in self._descriptor.fields]
@@ -259,10 +262,10 @@ def _fill_any(message: Any, value: Any, depth: int) -> None:
     inner: Any = GetMessageClass(descriptor)()
     fill = _filler(descriptor)
     check_depth(depth + 1)
-    if isinstance(fill, _Object):
-        fill(inner, content, depth + 1)
-    else:
+    if fill is _fill_any or descriptor.full_name in FILLERS:
         _fill_content(fill, inner, content, depth + 1)
+    else:
+        fill(inner, content, depth + 1)
     if not inner.IsInitialized():
         raise Refused("lacks a field that its type requires")
     message.type_url = url

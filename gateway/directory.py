@@ -23,7 +23,8 @@ LIST_MODELS: Method = next(
     for method in methods_of(pb.DESCRIPTOR.services_by_name["ModelsService"])
     if method.name == "ListModels"
 )
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 1.0
+"""Time that a backend gets to answer; a frozen one must not keep the lists of the others."""
 FRESH_SECONDS = 0.1
 """A look as young as this is as good as a new one."""
 

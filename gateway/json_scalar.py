@@ -132,21 +132,23 @@ def write_double(value: float) -> float | str:
 
 def write_float(value: float) -> float | str:
     """The fewest digits, at least six, that give back the same 32 bits."""
-    text = f"{value:.8g}"
-    eight = float(text)
+    text = f"{value:.7g}"
+    seven = float(text)
     # Half a step of 32 bits: what is nearer than that reads back as the value.
     limit = ulp(value) * 2**28
-    error = abs(eight - value)
+    error = abs(seven - value)
     # Seven characters are six digits and a point, or an integer that needs all of them.
     if error + error < limit and len(text) <= 7:
-        return eight
+        return seven
     size = abs(value)
     # Steps are of another size below normal numbers, and uneven at powers of two.
-    if not _SMALLEST_NORMAL < size < _FLOAT32_LARGE or size == limit * 2**24 or error == limit:
+    if error <= limit or size == limit * 2**24 or not _SMALLEST_NORMAL < size < _FLOAT32_LARGE:
         return _write_unusual_float(value)
-    if error > limit:
-        return float(f"{value:.9g}")
-    return eight if abs(float(f"{value:.7g}") - value) > limit else _write_unusual_float(value)
+    eight = float(f"{value:.8g}")
+    error = abs(eight - value)
+    if error < limit:
+        return eight
+    return float(f"{value:.9g}") if error > limit else _write_unusual_float(value)
 
 
 def _write_unusual_float(value: float) -> float | str:

@@ -22,7 +22,7 @@ Write = Callable[[Any], Any]
 
 def render(message: Message) -> bytes:
     """The JSON text of a message."""
-    return orjson.dumps(writer_of(type(message))(message))
+    return orjson.dumps(_writer(message.DESCRIPTOR)(message))
 
 
 def writer_of(kind: type[Message]) -> Write:
@@ -36,7 +36,7 @@ def _writer(descriptor: Descriptor) -> Write:
         return WRITERS[descriptor.full_name]
     if descriptor.full_name == "google.protobuf.Any":
         return _write_any
-    return _Object(descriptor)
+    return _Object(descriptor).write
 
 
 class _Object:
@@ -46,13 +46,15 @@ class _Object:
         self._descriptor = descriptor
         self._fields: list[tuple[str, Write | None, bool]] = []
 
-    def __call__(self, message: Message) -> dict[str, Any]:
+    def write(self, message: Message) -> dict[str, Any]:
         written = {}
         for name, write, is_optional in self._fields or self._compiled():
             if is_optional and not message.HasField(name):
                 continue
-            value = getattr(message, name)
-            written[name] = value if write is None else write(value)
+            if write is None:
+                written[name] = getattr(message, name)
+            else:
+                written[name] = write(getattr(message, name))
         return written
 
     def _compiled(self) -> list[tuple[str, Write | None, bool]]:
@@ -124,4 +126,5 @@ def _content(message: Any) -> dict[str, Any]:
     inner = GetMessageClass(descriptor).FromString(message.value)
     write = _writer(descriptor)
     written: dict[str, Any] = write(inner)
-    return written if isinstance(write, _Object) else {"value": written}
+    is_well_known = write is _write_any or descriptor.full_name in WRITERS
+    return {"value": written} if is_well_known else written

@@ -51,11 +51,18 @@ class ItemStream:
         async def work(item: Any) -> None:
             answers.put_nowait(await self._answered(item, call))
 
+        refusal = None
         try:
             async with asyncio.TaskGroup() as group:
-                async for item in requests:
-                    await room.acquire()
-                    group.create_task(work(item))
+                try:
+                    async for item in requests:
+                        await room.acquire()
+                        group.create_task(work(item))
+                except ServingError as error:
+                    # What was read before is still answered.
+                    refusal = error
+            if refusal is not None:
+                raise refusal
         finally:
             answers.put_nowait(None)
 

@@ -118,13 +118,7 @@ REFUSED = (
         ("Singular", '{"oneDouble": true}'),
     ),
     Difference(
-        "is too large for 64 bits",
-        is_huge,
-        "a finite number must not become an infinite one",
-        ("Singular", '{"oneDouble": "1e400"}'),
-    ),
-    Difference(
-        "is too large for 32 bits",
+        "is too large for",
         is_huge,
         "a finite number must not become an infinite one",
         ("Singular", '{"oneFloat": "1e39"}'),

@@ -246,6 +246,21 @@ async def test_a_stream_whose_caller_does_not_read_does_not_grow(
     assert sent < 10_000
 
 
+async def test_bytes_that_are_no_message_end_a_stream_after_what_came_before(
+    channel: grpc.aio.Channel,
+) -> None:
+    good = pb.StreamPredictRequest(id="good", request=pb.PredictRequest(features=[1, 2]))
+    start: Any = channel.stream_stream("/mlmesh.v1.PredictorService/StreamPredict")
+    stream = start(iter([good.SerializeToString(), b"\xff\xff"]))
+
+    first = pb.StreamPredictResponse.FromString(await stream.read())
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stream.read()
+
+    assert (first.id, first.status.code) == ("good", 0)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_an_explanation_says_what_each_feature_does(
     predictor: rpc.PredictorServiceAsyncStub, host: Host
 ) -> None:
