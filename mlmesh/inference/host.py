@@ -175,7 +175,7 @@ async def _loaded(
         async def run(items: Sequence[Arrays], stop: Stop) -> list[Answer]:
             options = stoppable()
             stop.on_request(partial(setattr, options, "terminate", True))
-            answers = await loop.run_in_executor(thread, _run, session, items, options)
+            answers = await loop.run_in_executor(thread, run_batch, session, items, options)
             observe(stored.model, stored.version, answers[0].seconds)
             return answers
 
@@ -193,7 +193,7 @@ async def _loaded(
             yield LoadedVersion(manifest, session, batcher)
 
 
-def _run(session: Session, items: Sequence[Arrays], options: RunOptions) -> list[Answer]:
+def run_batch(session: Session, items: Sequence[Arrays], options: RunOptions) -> list[Answer]:
     """Run items as one batch and hand each its rows."""
     started = time.perf_counter()
     outputs = session.run(items[0] if len(items) == 1 else _joined(items), options)
