@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from gateway.body import parse_json
 from gateway.mesh import Mesh
 from gateway.request import (
     Disconnected,
@@ -33,13 +33,17 @@ from gateway.response import (
 )
 from gateway.routes import Match, Routes, WrongVerb
 from gateway.traffic import UNMATCHED, HttpMetrics
-from gateway.transcode import answer_of, message_of, request_of
+from gateway.transcode import answer_of, serialised_lines, serialised_request
 from mlmesh.runtime.call import REQUEST_ID, Call
-from mlmesh.runtime.errors import InternalError, InvalidInput, Overloaded, ServingError
+from mlmesh.runtime.errors import InternalError, Overloaded, ServingError
 
 logger = logging.getLogger(__name__)
 
 CLIENT_CLOSED = 499
+LARGE_BYTES = 65_536
+"""From here on, JSON is read and written in a thread, so that the loop turns meanwhile."""
+
+Result = TypeVar("Result")
 Page = Callable[[], tuple[int, str, bytes]]
 
 
@@ -50,6 +54,8 @@ class AppLimits:
     body_bytes: int = 8 * 2**20
     body_seconds: float = 30.0
     requests: int = 4096
+    lines: int = 10_000
+    """Of a request to a streaming method."""
 
 
 @dataclass(slots=True)
@@ -136,9 +142,9 @@ class Gateway:
             check_media_type(request, streamed=not method.unary)
         async with _while_connected(receive):
             if method.unary:
-                message = request_of(match, request.query, body)
-                answer = await self._mesh.answer(method, message.SerializeToString(), call)
-                return Response(200, answer_of(match.binding, answer))
+                sent = await _beside(body, serialised_request, match, request.query, body)
+                answer = await self._mesh.answer(method, sent, call)
+                return Response(200, await _beside(answer, answer_of, match.binding, answer))
             return await self._streamed(visit, match, body, call, send)
 
     async def _streamed(
@@ -149,7 +155,8 @@ class Gateway:
         A failure before the first line is an answer of its own, a later one is the last line.
         """
         method = match.binding.method
-        answers = self._mesh.stream(method, _lines(match, body), call)
+        sent = await _beside(body, serialised_lines, match, body, self._limits.lines)
+        answers = self._mesh.stream(method, sent, call)
         try:
             first = await anext(answers, None)
             visit.status = 200
@@ -209,17 +216,8 @@ def _page(request: Request, page: Page) -> Response:
     return Response(status, body, ((b"content-type", kind.encode()),))
 
 
-def _lines(match: Match, body: bytes) -> list[bytes]:
-    """The serialised request messages of a body with one JSON value a line."""
-    messages = []
-    for number, line in enumerate(body.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            message = message_of(match, [], parse_json(line))
-        except InvalidInput as error:
-            raise InvalidInput(f"line {number}", f"{error.message}") from None
-        messages.append(message.SerializeToString())
-    if not messages:
-        raise InvalidInput("body", "send one JSON object a line, at least one")
-    return messages
+async def _beside(large: bytes, act: Callable[..., Result], *arguments: object) -> Result:
+    """Call `act`, in a thread if what it works on is large."""
+    if len(large) < LARGE_BYTES:
+        return act(*arguments)
+    return await asyncio.to_thread(act, *arguments)

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Value
 
 from gateway.body import reader_of
 from gateway.mesh import Mesh
 from gateway.records import InputLog
+from gateway.reply import writer_of
 from gateway.routes import Routes
 from gateway.transcode import json_of, message_of
 from mlmesh.runtime.call import Call
@@ -25,12 +25,17 @@ TEXT_PATH = "/analyze/sentiment"
 LOGGED = "Input logged successfully"
 
 _read_value = reader_of(Value)
+_write_value = writer_of(Value)
 
 
 class GatewayService:
-    """log: where inputs are kept. `mesh` and `routes` send them on as any HTTP request."""
+    """log: where inputs are kept. `mesh` and `routes` send them on as any HTTP request.
 
-    def __init__(self, log: InputLog, mesh: Mesh, routes: Routes) -> None:
+    max_bytes: the most that an input may take, serialised.
+    """
+
+    def __init__(self, log: InputLog, mesh: Mesh, routes: Routes, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._log = log
         self._mesh = mesh
         self._routes = routes
@@ -38,7 +43,12 @@ class GatewayService:
     async def Process(  # noqa: N802 the contract's name
         self, request: pb.ProcessRequest, call: Call
     ) -> pb.ProcessResponse:
-        received = MessageToDict(request.data)
+        if not request.HasField("data"):
+            raise InvalidInput("data", "send a number, text, a list or an object")
+        size = request.data.ByteSize()
+        if size > self._max_bytes:
+            raise InvalidInput("data", f"larger than the {self._max_bytes} bytes that are kept")
+        received = _write_value(request.data)
         await self._log.append(
             {
                 "time": datetime.now(UTC).isoformat(),
@@ -69,9 +79,9 @@ class GatewayService:
         return json_of(match.binding, answer)
 
 
-def gateway_service(log: InputLog, mesh: Mesh, routes: Routes) -> Service:
+def gateway_service(log: InputLog, mesh: Mesh, routes: Routes, max_bytes: int) -> Service:
     """GatewayService on `log`, sending on through `mesh`."""
-    servicer = GatewayService(log, mesh, routes)
+    servicer = GatewayService(log, mesh, routes, max_bytes)
     return Service(pb.DESCRIPTOR.services_by_name["GatewayService"], servicer)
 
 

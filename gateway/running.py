@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import orjson
+from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -61,7 +62,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
             open_input_log(settings.input_log, settings.input_log_bytes, settings.input_log_files)
         )
         chain = Chain([], Limits(settings.max_concurrent_requests), ServerMetrics(registry))
-        mesh = _mesh(chain, routes, backends, directory, log)
+        mesh = _mesh(chain, routes, backends, directory, log, settings.max_input_bytes)
         probes = Probes(directory, release, settings.stuck_seconds)
         pages = _pages(probes, registry)
         openapi = orjson.dumps(openapi_of(contracts, routes, release))
@@ -89,7 +90,7 @@ def _contracts(settings: GatewaySettings) -> tuple[Contracts, Routes]:
     try:
         contracts = load_contracts(settings.descriptors)
         return contracts, routes_of(contracts)
-    except (TypeError, ValueError) as error:
+    except (DecodeError, TypeError, ValueError) as error:
         raise BadConfiguration(f"MLMESH_DESCRIPTORS: {error}") from error
 
 
@@ -99,11 +100,12 @@ def _mesh(
     backends: Mapping[str, Backend],
     directory: Directory,
     log: InputLog,
+    max_input_bytes: int,
 ) -> Mesh:
     """Backends by contract, and what the gateway answers itself."""
     mesh = Mesh(chain, backends)
     mesh.add_local(models_service(directory))
-    mesh.add_local(gateway_service(log, mesh, routes))
+    mesh.add_local(gateway_service(log, mesh, routes, max_input_bytes))
     return mesh
 
 
@@ -118,5 +120,8 @@ def _pages(probes: Probes, registry: CollectorRegistry) -> dict[str, Page]:
 
 def _limits(settings: GatewaySettings) -> AppLimits:
     return AppLimits(
-        settings.max_body_bytes, settings.body_seconds, settings.max_concurrent_requests
+        body_bytes=settings.max_body_bytes,
+        body_seconds=settings.body_seconds,
+        requests=settings.max_concurrent_requests,
+        lines=settings.max_stream_lines,
     )

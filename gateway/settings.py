@@ -32,6 +32,10 @@ class GatewaySettings(ProgramSettings):
     """Seconds between two looks at which models the backends have."""
     input_log: Path = Path("var/inputs.jsonl")
     """File that /process appends its inputs to."""
+    max_input_bytes: int = Field(default=2**20, ge=1)
+    """Largest input that /process keeps, in bytes of its serialised form."""
+    max_stream_lines: int = Field(default=10_000, ge=1)
+    """Most lines of JSON in one request to a streaming method."""
     input_log_bytes: int = Field(default=100 * 2**20, ge=4096)
     """Size at which the input log is set aside as <name>.1 and a new one is begun."""
     input_log_files: int = Field(default=5, ge=1)

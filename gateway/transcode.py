@@ -13,14 +13,33 @@ from gateway.routes import ALL_FIELDS, Binding, Match
 from mlmesh.runtime.errors import InvalidInput
 
 
-def request_of(match: Match, query: bytes, body: bytes) -> Message:
+def serialised_request(match: Match, query: bytes, body: bytes) -> bytes:
     """The request message of an HTTP request; raises InvalidInput."""
     parsed = parse_json(body) if body else None
-    return message_of(match, query_values(query) if query else [], parsed)
+    message = message_of(match, query_values(query) if query else [], parsed)
+    return message.SerializeToString()
+
+
+def serialised_lines(match: Match, body: bytes, most: int) -> list[bytes]:
+    """The request messages of a body with one JSON value a line; raises InvalidInput."""
+    messages: list[bytes] = []
+    for number, line in enumerate(body.splitlines(), 1):
+        if not line.strip():
+            continue
+        if len(messages) == most:
+            raise InvalidInput("body", f"send at most {most} lines in one request")
+        try:
+            message = message_of(match, [], parse_json(line))
+        except InvalidInput as error:
+            raise InvalidInput(f"line {number}", error.message) from None
+        messages.append(message.SerializeToString())
+    if not messages:
+        raise InvalidInput("body", "send one JSON object a line, at least one")
+    return messages
 
 
 def message_of(match: Match, query: list[tuple[str, str]], body: object) -> Message:
-    """The same from parsed parts. body: None when there is none."""
+    """A request message from parsed parts. body: None when there is none."""
     binding = match.binding
     method = binding.method
     message = method.request()

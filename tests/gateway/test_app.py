@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
@@ -395,3 +396,58 @@ async def test_requests_beyond_the_limit_are_told_when_to_come_back(
     assert refused.status_code == 503
     assert 1 <= int(refused.headers["retry-after"]) <= 2
     assert alive.status_code == 200
+
+
+async def longest_wait_beside(http: httpx.AsyncClient, path: str, content: bytes) -> float:
+    """Seconds that the slowest small request waited while a large one was worked on."""
+    large = asyncio.create_task(http.post(path, content=content, headers=JSON))
+    waits = []
+    while not large.done():
+        started = time.perf_counter()
+        await http.get("/alive")
+        waits.append(time.perf_counter() - started)
+    await large
+    return max(waits)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/process", b'{"data":[' + b"1," * 500_000 + b"1]}"),
+        ("/predict", b'{"named_features":{"x":[' + b"1," * 500_000 + b"1]}}"),
+        ("/predict/batch", b'{"rows":[' + b"{}," * 300_000 + b"{}]}"),
+        ("/v1/models:streamPredict", b"{}\n" * 300_000),
+    ],
+)
+async def test_a_large_request_does_not_keep_small_ones_waiting(
+    gateway_settings: GatewaySettings, path: str, content: bytes
+) -> None:
+    settings = gateway_settings.model_copy(update={"max_body_bytes": 2**20, "body_seconds": 30})
+    async with (
+        running_gateway(settings) as gateway,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", timeout=60) as client,
+    ):
+        assert await longest_wait_beside(client, path, content) < 2
+
+
+async def test_lines_beyond_the_limit_are_refused(gateway_settings: GatewaySettings) -> None:
+    settings = gateway_settings.model_copy(update={"max_stream_lines": 2})
+    async with (
+        running_gateway(settings) as gateway,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}") as client,
+    ):
+        response = await client.post("/v1/models:streamPredict", content=b'{"id":"1"}\n' * 3)
+
+    assert response.json()["error"]["message"] == "body: send at most 2 lines in one request"
+
+
+async def test_an_input_beyond_the_limit_is_refused(gateway_settings: GatewaySettings) -> None:
+    settings = gateway_settings.model_copy(update={"max_input_bytes": 100})
+    async with (
+        running_gateway(settings) as gateway,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}") as client,
+    ):
+        response = await client.post("/process", json={"data": "x" * 200})
+
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith("data: larger than the 100 bytes")
