@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
 from gateway.status import Relayed
@@ -115,7 +116,8 @@ def _failure(method: Method, error: grpc.aio.AioRpcError) -> ServingError:
     """What the caller is told of a failed call."""
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS:
-            return Relayed(status_pb2.Status.FromString(value))
+            with suppress(DecodeError):
+                return Relayed(status_pb2.Status.FromString(value))
     code = error.code()
     if code in _FOR_CALLERS:
         return Relayed(status_pb2.Status(code=code.value[0], message=error.details()))

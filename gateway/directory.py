@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from google.protobuf.message import DecodeError
+
 from gateway.backends import Backend
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of
 from mlmesh.runtime.contracts import Method, methods_of
@@ -103,7 +105,11 @@ class Directory:
             return
         if entry.problem:
             logger.info("backend found", extra={"services": entry.name})
-        entry.models = list(pb.ListModelsResponse.FromString(answer).models)
+        try:
+            entry.models = list(pb.ListModelsResponse.FromString(answer).models)
+        except DecodeError:
+            entry.problem = "its list of models cannot be read"
+            return
         entry.answered = True
         entry.problem = ""
 

@@ -19,6 +19,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 
+_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]*)")
 _GRPC_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _UNIT_SECONDS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
@@ -98,7 +99,8 @@ def check_media_type(request: Request, *, streamed: bool) -> None:
     """
     wanted = (NDJSON, JSON) if streamed else (JSON,)
     kind, _, parameters = request.header(b"content-type").lower().partition(";")
-    if kind.strip() not in ("", *wanted) or "charset" in parameters.replace("charset=utf-8", ""):
+    charset = _CHARSET.search(parameters)
+    if kind.strip() not in ("", *wanted) or (charset and charset[1] not in ("utf-8", "utf8")):
         raise UnsupportedMediaType("Content-Type", f"send {' or '.join(wanted)} in UTF-8")
     if request.header(b"content-encoding") not in ("", "identity"):
         raise UnsupportedMediaType("Content-Encoding", "send the body uncompressed")

@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from mlmesh.inference.cost import CostLine
-from mlmesh.runtime.errors import DeadlineExceeded, Overloaded
+from mlmesh.runtime.errors import DeadlineExceeded, Overloaded, TooLarge, Unavailable
 
 DEFAULT_PRIORITY = 100
 """Rank of items without a priority of their own; smaller ones go first."""
@@ -111,6 +111,10 @@ class Batcher(Generic[Item, Result]):
         is served first, larger numbers later; 0 is DEFAULT_PRIORITY. Raises at once: Overloaded
         when the queue is full, DeadlineExceeded when the answer cannot be ready in time.
         """
+        if self._worker.done():
+            raise Unavailable("the model is being unloaded")
+        if size > self._max_waiting:
+            raise TooLarge(f"{size} rows at once, the most that may wait is {self._max_waiting}")
         if self._rows + size > self._max_waiting:
             raise Overloaded(f"{self._rows} rows are waiting for this model, try again later")
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -122,7 +126,18 @@ class Batcher(Generic[Item, Result]):
         insort(self._queue, waiting)
         self._rows += size
         self._arrived.set()
-        return await result
+        try:
+            return await result
+        except asyncio.CancelledError:
+            self._leave(waiting)
+            raise
+
+    def _leave(self, waiting: _Waiting[Item, Result]) -> None:
+        """Give up a place in the queue, if it is still held, for others to have."""
+        at = bisect_left(self._queue, waiting)
+        if at < len(self._queue) and self._queue[at] is waiting:
+            del self._queue[at]
+            self._rows -= waiting.size
 
     def _refuse_hopeless(self, waiting: _Waiting[Item, Result]) -> None:
         """Do not queue what would be dropped later: its caller is better told now."""
@@ -195,6 +210,9 @@ class Batcher(Generic[Item, Result]):
             waiting.result.add_done_callback(one_less)
         try:
             results = await self._run([waiting.item for waiting in batch], stop)
+        except asyncio.CancelledError:
+            stop.request()
+            raise
         finally:
             for waiting in batch:
                 waiting.result.remove_done_callback(one_less)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import sys
+import threading
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -66,9 +68,7 @@ async def _running_child(
         "memory_bytes": None if CUDA in options.providers else limits.memory_bytes,
     }
     command = (sys.executable, "-m", "mlmesh.inference.trial", json.dumps(order))
-    child = await asyncio.create_subprocess_exec(
-        *command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
-    )
+    child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
     try:
         yield child
     finally:
@@ -84,6 +84,7 @@ def _end_of(code: int) -> str:
 
 def main(order: str) -> None:
     """In the child: print a JSON line for every version, "" or the reason against it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     said = json.loads(order)
     if said["memory_bytes"] is not None:
         resource.setrlimit(resource.RLIMIT_AS, (said["memory_bytes"],) * 2)
@@ -91,6 +92,12 @@ def main(order: str) -> None:
     for version in said["versions"]:
         stored = StoredVersion(**{**version, "folder": Path(version["folder"])})
         print(json.dumps(_reason_against(stored, options, said["max_batch"])), flush=True)
+
+
+def _end_with_parent() -> None:
+    """The parent holds the other end of stdin, and nothing is ever written to it."""
+    sys.stdin.read()
+    os._exit(1)
 
 
 def _reason_against(stored: StoredVersion, options: SessionOptions, max_batch: int) -> str:

@@ -143,10 +143,26 @@ class Manifest(_Part):
             raise ValueError(
                 f"features: {', '.join(lost)} go to an input that the graph does not have"
             )
+        self._check_columns()
+        if not self.outputs:
+            raise ValueError("outputs: a model needs one")
+        classes = self.outputs[0].shape[-1] if self.outputs[0].shape else None
+        if self.labels and classes is not None and len(self.labels) != classes:
+            raise ValueError(f"labels: {len(self.labels)}, but the graph has {classes} classes")
         names = [feature.name for feature in self.features]
         if len(set(names)) != len(names):
             raise ValueError("features: names must differ")
         return self
+
+    def _check_columns(self) -> None:
+        """Every column of every input is one feature's, if the model has features at all."""
+        for tensor in self.inputs if self.features else ():
+            columns = sorted(one.column for one in self.features if one.input == tensor.name)
+            width = tensor.shape[-1] if len(tensor.shape) > 1 else None
+            if columns != list(range(len(columns) if width is None else width)):
+                raise ValueError(
+                    f"features: {tensor.name} has {width} columns, features go to {columns}"
+                )
 
 
 def read_manifest(folder: Path) -> Manifest:

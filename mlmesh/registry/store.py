@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from mlmesh.registry.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, read_manifest
+from mlmesh.registry.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 
 
 class BadVersion(Exception):
@@ -52,13 +54,12 @@ def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
 def verified(stored: StoredVersion) -> VerifiedVersion:
     """Read a version once and check what was read; raises BadVersion."""
     try:
-        manifest = read_manifest(stored.folder)
+        manifest = Manifest.model_validate_json(_read(stored.folder, MANIFEST_FILE))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BadVersion(f"{MANIFEST_FILE}: {where}: {first['msg']}") from None
-    except OSError as error:
-        raise BadVersion(f"{MANIFEST_FILE}: {error.strerror}") from None
+        problem = first["msg"].removeprefix("Value error, ")
+        raise BadVersion(": ".join(filter(None, [MANIFEST_FILE, where, problem]))) from None
     if (manifest.name, manifest.version) != (stored.model, stored.version):
         raise BadVersion(
             f"{MANIFEST_FILE} is of {manifest.name} {manifest.version}, "
@@ -75,6 +76,11 @@ def _read(folder: Path, name: str) -> bytes:
     if Path(name).name != name:
         raise BadVersion(f"{MANIFEST_FILE}: files: {name!r} is not a plain file name")
     try:
-        return (folder / name).read_bytes()
+        # Not blocking, for it may be a pipe that nobody writes to.
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise BadVersion(f"{name}: not a regular file")
+            return file.read()
     except OSError as error:
         raise BadVersion(f"{name}: {error.strerror}") from None

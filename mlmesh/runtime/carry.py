@@ -12,6 +12,9 @@ from mlmesh.runtime.chain import Chain
 from mlmesh.runtime.errors import Conflict, InternalError, InvalidInput, Overloaded, ServingError
 from mlmesh.v1 import mesh_pb2 as pb
 
+MESSAGE_BYTES = 2**20
+"""Responses that go into one message; more of them wait for the next."""
+
 
 class MeshService:
     """Answers mlmesh.v1.MeshService calls.
@@ -58,6 +61,7 @@ class _CarryStream:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._ready: list[pb.Reply] = []
         self._changed = asyncio.Event()
+        self._room = asyncio.Event()
         self._ended = False
 
     async def read(self, requests: AsyncIterator[pb.CarryRequest]) -> None:
@@ -68,6 +72,10 @@ class _CarryStream:
                 for call_id in request.cancelled:
                     if task := self._running.get(call_id):
                         task.cancel()
+                # A caller that does not take its replies is not read from either.
+                while len(self._ready) >= self._max_carried:
+                    self._room.clear()
+                    await self._room.wait()
         finally:
             self._ended = True
             self._changed.set()
@@ -78,8 +86,19 @@ class _CarryStream:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            ready, self._ready = self._ready, []
-            yield pb.CarryResponse(replies=ready)
+            yield pb.CarryResponse(replies=self._some_ready())
+            self._room.set()
+
+    def _some_ready(self) -> list[pb.Reply]:
+        """What goes into the next message: all that is ready, within what any client takes."""
+        size = count = 0
+        for reply in self._ready:
+            if count and size + len(reply.response) > MESSAGE_BYTES:
+                break
+            size += len(reply.response)
+            count += 1
+        taken, self._ready = self._ready[:count], self._ready[count:]
+        return taken
 
     def cancel_all(self) -> None:
         for task in self._running.values():
@@ -95,14 +114,17 @@ class _CarryStream:
         else:
             # The deadline counts from arrival, not from when the task gets its turn.
             call = _call_of(carried, self._call)
-            self._running[carried.id] = asyncio.create_task(self._run(carried, call))
+            task = asyncio.create_task(self._run(carried, call))
+            self._running[carried.id] = task
+            # Not in the task itself: one that is cancelled before its first step runs nothing.
+            task.add_done_callback(lambda _: self._gone(carried.id))
 
     async def _run(self, carried: pb.Call, call: Call) -> None:
-        try:
-            self._put(await _reply(self._chain, carried, call))
-        finally:
-            del self._running[carried.id]
-            self._changed.set()
+        self._put(await _reply(self._chain, carried, call))
+
+    def _gone(self, call_id: int) -> None:
+        del self._running[call_id]
+        self._changed.set()
 
     def _put(self, reply: pb.Reply) -> None:
         self._ready.append(reply)

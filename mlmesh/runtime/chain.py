@@ -34,6 +34,8 @@ from mlmesh.runtime.metrics import ServerMetrics
 
 logger = logging.getLogger(__name__)
 
+CARRY_SCOPE = "mesh.carry"
+
 UnaryBehaviour = Callable[[Any, Call], Awaitable[Message]]
 StreamBehaviour = Callable[[AsyncIterator[Any], Call], AsyncIterator[Message]]
 
@@ -120,7 +122,9 @@ class Chain:
             raise Unsupported(f"no unary method {path[:200]!r} here")
         method, behaviour = self._unary[path]
         REQUEST_ID.set(call.request_id)
-        with self._observed(method), self._calls:
+        # What carries calls takes no place of theirs.
+        places = self._streams if method.scope == CARRY_SCOPE else self._calls
+        with self._observed(method), places:
             call = call.within(method.timeout)
             message = _parsed(method, request) if isinstance(request, bytes) else request
             rules.check(message)

@@ -31,8 +31,15 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """gRPC logs a traceback when a caller hangs up while it is being written to."""
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__name__ != "ExecuteBatchError"
+
+
 def set_up_logs(level: str) -> None:
     """Send every logger's records of `level` and above to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(_is_news)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

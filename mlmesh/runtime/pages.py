@@ -6,15 +6,41 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import BoundedSemaphore, Thread
+from typing import Any
+
+import orjson
 
 Page = Callable[[], tuple[int, str, bytes]]
 """Gives the status, the content type and the body."""
 
 
+MAX_CONNECTIONS = 64
+"""Connections at once, a thread each; further ones are closed."""
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._places = BoundedSemaphore(MAX_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is not news."""
 
 
 @asynccontextmanager
@@ -45,17 +71,36 @@ def _handler(pages: Mapping[str, Page]) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             page = pages.get(self.path.partition("?")[0])
-            status, kind, body = page() if page else (404, "text/plain", b"not found\n")
+            self._send(*(page() if page else _refusal(404)))
+
+        do_HEAD = do_GET  # noqa: N815 the library's name
+
+        def send_error(self, code: int, *_: object) -> None:
+            """What the library refuses: verbs without a method here, and what is no HTTP."""
+            self.close_connection = True
+            self._send(*_refusal(405 if code == 501 else code))
+
+        def _send(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(body)
-
-        do_HEAD = do_GET  # noqa: N815 the library's name
 
         def log_message(self, *_: object) -> None:
             """Probes and scrapes are not news."""
 
     return Handler
+
+
+_REFUSALS = {
+    404: ("NOT_FOUND", "there is nothing here"),
+    405: ("UNIMPLEMENTED", "send GET or HEAD"),
+}
+
+
+def _refusal(code: int) -> tuple[int, str, bytes]:
+    status, message = _REFUSALS.get(code, ("INVALID_ARGUMENT", "not a request that is taken here"))
+    error = {"code": code, "status": status, "message": message, "details": []}
+    return code, "application/json", orjson.dumps({"error": error})

@@ -17,7 +17,7 @@ from mlmesh.runtime.metrics import ServerMetrics, metrics_page
 from mlmesh.runtime.pages import running_pages
 from mlmesh.runtime.server import running_server
 from mlmesh.runtime.settings import ServiceSettings
-from mlmesh.runtime.shutdown import shutdown_on_signals
+from mlmesh.runtime.shutdown import LeftEarly, shutdown_on_signals
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,15 @@ async def serve(
 
     names: full names of the services, for health checks while they load.
     """
+    try:
+        await _serve(settings, names, open_services, modality)
+    except LeftEarly:
+        logger.info("left before it was ready")
+
+
+async def _serve(
+    settings: ServiceSettings, names: Sequence[str], open_services: OpenServices, modality: str
+) -> None:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -44,7 +53,8 @@ async def serve(
                 settings.metrics_address, {"/metrics": lambda: (200, *metrics_page(registry))}
             )
         )
-        services = await stack.enter_async_context(open_services(registry))
+        async with shutdown.ends_the_task():
+            services = await stack.enter_async_context(open_services(registry))
         port = await stack.enter_async_context(
             running_server(
                 settings.grpc_address,

@@ -31,9 +31,9 @@ class ProgramSettings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important log records that are written."""
-    lame_duck_seconds: float = Field(default=5.0, ge=0)
+    lame_duck_seconds: float = Field(default=5.0, ge=0, allow_inf_nan=False)
     """Seconds that a program keeps serving after SIGTERM, already unready."""
-    drain_seconds: float = Field(default=10.0, ge=0)
+    drain_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
     """Seconds that open calls then get to finish."""
 
 

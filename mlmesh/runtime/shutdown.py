@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 logger = logging.getLogger(__name__)
+
+
+class LeftEarly(Exception):
+    """The shutdown was requested before the program was ready."""
 
 
 class Shutdown:
@@ -23,6 +27,27 @@ class Shutdown:
 
     async def requested(self) -> None:
         await self._requested.wait()
+
+    @asynccontextmanager
+    async def ends_the_task(self) -> AsyncIterator[None]:
+        """Cancel what is inside when the shutdown is requested; raises LeftEarly then."""
+        working = asyncio.current_task()
+        assert working is not None
+
+        async def watch() -> None:
+            await self.requested()
+            working.cancel()
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._requested.is_set():
+                raise
+            working.uncancel()
+            raise LeftEarly from None
+        finally:
+            watching.cancel()
 
     async def lame_duck(self, seconds: float) -> None:
         """Go on serving for `seconds`, so that load balancers notice before connections go."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from mlmesh.inference.batcher import Batcher, Stop
-from mlmesh.runtime.errors import DeadlineExceeded, Overloaded
+from mlmesh.runtime.errors import DeadlineExceeded, Overloaded, TooLarge, Unavailable
 
 
 class Recorder:
@@ -145,6 +145,43 @@ async def test_leaving_ends_every_wait() -> None:
 
     ended = await asyncio.gather(*waits, return_exceptions=True)
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+
+
+async def test_a_place_that_is_given_up_is_free_at_once() -> None:
+    run = Recorder()
+    async with Batcher(run, max_batch=1, max_waiting=2) as batcher:
+        running = await queued(batcher, 1)
+        await run.began.wait()
+        given_up = await queued(batcher, 2, 3)
+        for task in given_up:
+            task.cancel()
+        await asyncio.wait(given_up)
+        later = await queued(batcher, 4, 5)
+        run.gate.set()
+        assert await asyncio.gather(*running, *later) == [2, 8, 10]
+
+
+async def test_an_item_that_never_fits_is_told_so() -> None:
+    async with Batcher(Recorder(), max_waiting=4) as batcher:
+        with pytest.raises(TooLarge):
+            await batcher.submit(1, size=5)
+
+
+async def test_leaving_stops_the_run_and_refuses_what_comes_later() -> None:
+    stopped = asyncio.Event()
+
+    async def run(items: Sequence[int], stop: Stop) -> Sequence[int]:
+        stop.on_request(stopped.set)
+        await asyncio.Event().wait()
+        return items
+
+    async with Batcher(run) as batcher:
+        await queued(batcher, 1)
+        await asyncio.sleep(0.01)
+
+    assert stopped.is_set()
+    with pytest.raises(Unavailable):
+        await batcher.submit(2)
 
 
 async def test_the_most_urgent_goes_first() -> None:

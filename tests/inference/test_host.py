@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
 
@@ -77,8 +78,30 @@ def _other_name(folder: Path) -> None:
 
 
 def _other_shape(folder: Path) -> None:
-    outputs = [{"name": "probabilities", "dtype": "float32", "shape": [None, 4]}]
+    outputs = [{"name": "probabilities", "dtype": "float64", "shape": [None, 3]}]
     _said(folder, outputs=outputs)
+
+
+def _feature(name: str, column: int) -> dict[str, object]:
+    bounds = {"minimum": 0, "maximum": 1, "baseline": 0}
+    return {"name": name, "kind": "numeric", "input": "features", "column": column, **bounds}
+
+
+def _twice_the_same_column(folder: Path) -> None:
+    _said(folder, features=[_feature("x", 0), _feature("y", 0)])
+
+
+def _one_feature_less(folder: Path) -> None:
+    _said(folder, features=[_feature("x", 0)])
+
+
+def _one_label_less(folder: Path) -> None:
+    _said(folder, labels=["a", "b"])
+
+
+def _pipe(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    os.mkfifo(folder / "model.onnx")
 
 
 def _outside(folder: Path) -> None:
@@ -95,6 +118,10 @@ def _other_answers(folder: Path) -> None:
 
 
 BROKEN = [
+    (_twice_the_same_column, "features: features has 2 columns, features go to [0, 0]"),
+    (_one_feature_less, "features: features has 2 columns, features go to [0]"),
+    (_one_label_less, "labels: 2, but the graph has 3 classes"),
+    (_pipe, "model.onnx: not a regular file"),
     (_other_answers, "golden: probabilities is off by"),
     (_empty, "sha256 differs"),
     (_cut, "sha256 differs"),

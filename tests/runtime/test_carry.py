@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
+from mlmesh.runtime.chain import Limits
 from mlmesh.v1 import mesh_pb2 as pb, mesh_pb2_grpc as rpc, predictor_pb2, predictor_pb2_grpc
+from tests.conftest import Serve
 from tests.gated import GatedPredictor
 
 PREDICT = "/mlmesh.v1.PredictorService/Predict"
@@ -207,3 +209,59 @@ async def test_a_message_with_too_many_calls_is_refused(mesh: rpc.MeshServiceAsy
         await mesh.CarryBatch(pb.CarryRequest(calls=[pb.Call()] * 4097))
 
     assert refused.value.details() == "calls: must contain no more than 4096 item(s)"
+
+
+async def test_a_call_that_is_cancelled_with_its_message_ends_as_well(
+    gated_channel: grpc.aio.Channel,
+) -> None:
+    conversation = Conversation(gated_channel)
+    conversation.send(call(1, []), cancelled=(1,))
+    conversation.end()
+
+    assert await asyncio.wait_for(conversation.replies(), 5) == []
+
+
+async def test_a_caller_that_does_not_take_its_replies_is_not_read_from(
+    gated_channel: grpc.aio.Channel,
+) -> None:
+    sent = 0
+
+    async def messages() -> AsyncIterator[pb.CarryRequest]:
+        nonlocal sent
+        nowhere = "/nowhere/" + "x" * 500
+        for sent in range(1000):  # noqa: B007 counted outside
+            yield pb.CarryRequest(calls=[pb.Call(id=n, method=nowhere) for n in range(1000)])
+
+    stream = rpc.MeshServiceStub(gated_channel).Carry(messages())
+    await stream.read()
+    await asyncio.sleep(1.5)
+    stream.cancel()
+
+    # What HTTP/2's windows hold and one stream may have under way; not the whole million.
+    assert sent < 200
+
+
+async def test_many_large_replies_leave_in_messages_that_any_client_takes(
+    mesh: rpc.MeshServiceAsyncStub,
+) -> None:
+    path = "/mlmesh.v1.ModelsService/ListModels"
+    calls = [pb.Call(id=number, method=path) for number in range(4000)]
+
+    messages = [one async for one in mesh.Carry(iter([pb.CarryRequest(calls=calls)]))]
+
+    assert sum(len(message.replies) for message in messages) == 4000
+    assert max(message.ByteSize() for message in messages) < 2 * 2**20
+
+
+async def test_carrying_takes_no_place_of_the_calls_that_are_carried(
+    serve: Serve, gated: GatedPredictor
+) -> None:
+    gated.gate.set()
+    async with (
+        serve(Limits(calls=2)) as port,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        message = pb.CarryRequest(calls=[call(1, []), call(2, [])])
+        answer = await rpc.MeshServiceStub(channel).CarryBatch(message)
+
+    assert [reply.status.code for reply in answer.replies] == [0, 0]
