@@ -25,6 +25,7 @@ from gateway.request import (
 )
 from gateway.response import (
     Response,
+    closing,
     failure,
     send_line,
     send_response,
@@ -65,6 +66,7 @@ class _Visit:
     request: Request
     call: Call
     route: str = UNMATCHED
+    body_read: bool = False
     status: int = CLIENT_CLOSED
 
 
@@ -111,6 +113,9 @@ class Gateway:
             response = failure(InternalError())
         if response is not None:
             visit.status = response.status
+            if not visit.body_read and visit.request.header(b"expect"):
+                # The client held its body back; what it sends next would be taken for it.
+                response = closing(response)
             await send_response(send, response, visit.call.request_id)
 
     async def _response(self, visit: _Visit, receive: Receive, send: Send) -> Response | None:
@@ -138,6 +143,7 @@ class Gateway:
         method = match.binding.method
         call = replace(visit.call, deadline=deadline_of(request)).within(method.timeout)
         body = await read_body(request, receive, limits.body_bytes, limits.body_seconds)
+        visit.body_read = True
         if match.binding.body is not None:
             check_media_type(request, streamed=not method.unary)
         async with _while_connected(receive):

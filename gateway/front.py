@@ -10,23 +10,10 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.response import failure
-from mlmesh.runtime.errors import InvalidInput
+from gateway.protocol import HeadLimits, protocol_with
 
 BACKLOG = 2048
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's own, but for the answer to bytes that are not HTTP."""
-
-    def send_400_response(self, msg: str) -> None:
-        response = failure(InvalidInput("request", "not valid HTTP/1.1"))
-        head = b"HTTP/1.1 400 Bad Request\r\ncontent-length: %d\r\nconnection: close\r\n"
-        lines = b"".join(b"%s: %s\r\n" % header for header in response.headers)
-        self.transport.write(head % len(response.body) + lines + b"\r\n" + response.body)
-        self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -38,7 +25,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running_front(
-    app: Any, address: str, *, keep_alive_seconds: int, drain_seconds: float
+    app: Any, address: str, *, head: HeadLimits, keep_alive_seconds: int, drain_seconds: float
 ) -> AsyncIterator[int]:
     """Serve `app` on `address` inside the block and yield the port; let requests end after it.
 
@@ -47,7 +34,7 @@ async def running_front(
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=protocol_with(head),
         ws="none",
         lifespan="off",
         loop="none",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from google.rpc import status_pb2
@@ -36,6 +36,11 @@ def failure(error: ServingError) -> Response:
     if isinstance(error, WrongVerb):
         headers = (*headers, (b"allow", ", ".join(error.allow).encode()))
     return Response(http_status_of(status), orjson.dumps(error_body(status)), headers)
+
+
+def closing(response: Response) -> Response:
+    """The same, as the last on its connection."""
+    return replace(response, headers=(*response.headers, (b"connection", b"close")))
 
 
 async def send_response(send: Send, response: Response, request_id: str) -> None:

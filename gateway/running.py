@@ -23,6 +23,7 @@ from gateway.models import models_service
 from gateway.openapi import openapi_of
 from gateway.probes import Probes
 from gateway.process import gateway_service
+from gateway.protocol import HeadLimits
 from gateway.records import InputLog, open_input_log
 from gateway.request import JSON
 from gateway.routes import Routes, routes_of
@@ -79,6 +80,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
             running_front(
                 app,
                 settings.http_address,
+                head=HeadLimits(settings.max_head_bytes, settings.head_seconds),
                 keep_alive_seconds=settings.keep_alive_seconds,
                 drain_seconds=settings.drain_seconds,
             )

@@ -22,6 +22,10 @@ class GatewaySettings(ProgramSettings):
     """Descriptor sets of further contracts to serve, as JSON: ["shop.binpb"]."""
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
     """Largest request body."""
+    max_head_bytes: int = Field(default=65_536, ge=1024)
+    """Largest request line and headers, together."""
+    head_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    """Seconds that a client may take to send them."""
     max_concurrent_requests: int = Field(default=4096, ge=1)
     """Requests that may be under way; the next ones are refused at once."""
     body_seconds: float = Field(default=30.0, gt=0)

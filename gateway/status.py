@@ -35,6 +35,8 @@ HTTP_STATUS_BY_REASON = {
     "METHOD_NOT_ALLOWED": 405,
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "QUEUE_FULL": 503,
+    "HEADERS_TOO_LARGE": 431,
+    "REQUEST_TIMEOUT": 408,
 }
 """Where gRPC's own code would mislead an HTTP client."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import pytest
 
 from mlmesh.v1 import predictor_pb2 as pb, predictor_pb2_grpc as rpc
 from tests.end_to_end.conftest import ROOT, free_ports, start_mesh
+from tests.inference.test_trial import write_endless
 
 ROW = [39.1, 18.7, 181, 3750]
 KEEP_SENDING_SECONDS = 3.0
@@ -144,3 +146,29 @@ def test_a_wrong_setting_is_named_and_ends_the_program_with_2(program: str) -> N
     assert done.returncode == 2
     assert "MLMESH_LAME_DUCK_SECONDS: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_service_that_is_told_to_leave_while_it_loads_goes_at_once(tmp_path: Path) -> None:
+    write_endless(tmp_path)
+    port, health, metrics = free_ports(3)
+    process = start_predictor(
+        {
+            **os.environ,
+            "MLMESH_MODELS": str(tmp_path),
+            "MLMESH_GRPC_ADDRESS": f"127.0.0.1:{port}",
+            "MLMESH_HEALTH_ADDRESS": f"127.0.0.1:{health}",
+            "MLMESH_METRICS_ADDRESS": f"127.0.0.1:{metrics}",
+        }
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", health), 1).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    time.sleep(1)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(20) == 0

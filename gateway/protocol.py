@@ -1,0 +1,113 @@
+"""HTTP/1.1 as uvicorn reads it, with bounds on what comes before the body, and our own refusals."""
+
+from __future__ import annotations
+
+import re
+from asyncio import TimerHandle, Transport
+from dataclasses import dataclass
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.response import failure
+from mlmesh.runtime.errors import DeadlineExceeded, InvalidInput, ServingError, TooLarge
+
+HEAD_ENDS = b"\r\n\r\n"
+_UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*", re.IGNORECASE)
+_PHRASES = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+
+
+class HeadTooLarge(TooLarge):
+    reason = "HEADERS_TOO_LARGE"
+
+
+class HeadTooSlow(DeadlineExceeded):
+    reason = "REQUEST_TIMEOUT"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """Of the request line and the headers together."""
+
+    size: int = 65_536
+    """Bytes."""
+    seconds: float = 10.0
+    """From the opening of the connection, or the first byte of a later request."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    limits: ClassVar[HeadLimits] = HeadLimits()
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._reading_head = True
+        self._head_size = 0
+        self._head_timer: TimerHandle | None = None
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self._reading_head:
+            head, end, rest = data.partition(HEAD_ENDS)
+            self._head_size += len(head)
+            if self._head_size > self.limits.size:
+                size = self.limits.size
+                self._refuse(HeadTooLarge(f"headers: larger than {size} bytes, the most taken"))
+                return
+            self._expect_head()
+            # An offer to upgrade may be ignored, but the parser would stop reading at one.
+            data = _UPGRADE.sub(b"", head) + end + rest
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._reading_head = False
+        self._head_size = 0
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._reading_head = True
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(InvalidInput("request", "not valid HTTP/1.1"))
+
+    def _expect_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.limits.seconds, self._give_up)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        if self._head_size:
+            seconds = self.limits.seconds
+            self._refuse(HeadTooSlow(f"headers: they did not arrive within {seconds:g} s"))
+        else:
+            self.transport.close()
+
+    def _refuse(self, error: ServingError) -> None:
+        """Answer and close: what follows on this connection cannot be told apart."""
+        if self.transport.is_closing():
+            return
+        response = failure(error)
+        lines = [
+            b"HTTP/1.1 %d %s" % (response.status, _PHRASES[response.status]),
+            b"content-length: %d" % len(response.body),
+            b"connection: close",
+            *(b"%s: %s" % header for header in response.headers),
+        ]
+        self.transport.write(b"\r\n".join(lines) + HEAD_ENDS + response.body)
+        self.transport.close()
+
+
+def protocol_with(limits: HeadLimits) -> type[Protocol]:
+    """The protocol with limits of its own, as a class, for uvicorn makes the objects."""
+    return type("LimitedProtocol", (Protocol,), {"limits": limits})
