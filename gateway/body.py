@@ -123,7 +123,10 @@ class _Object:
         close = difflib.get_close_matches(key[:64], names, n=1)
         if close:
             return f"no such field, did you mean {close[0]!r}?"
-        return f"no such field, there is {', '.join(names)}" if names else "no such field"
+        if not names:
+            return "no such field"
+        more = ", ..." if len(names) > 12 else ""
+        return f"no such field, there is {', '.join(names[:12])}{more}"
 
 
 def _compiled_field(field: FieldDescriptor) -> _Field:

@@ -6,12 +6,12 @@ import base64
 import binascii
 import math
 import re
-import struct
 from collections.abc import Callable, Collection
-from math import ulp
 from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+
+from gateway.shortest_float import shortest_float
 
 Read = Callable[[Any], Any]
 """Gives the field's value for a JSON value; raises Refused."""
@@ -24,8 +24,6 @@ _STRINGS = frozenset({str})
 # Half a step above the largest float32: what lies below rounds to it. The largest one itself is
 # written as 3.4028235e+38, which is a little more than it is.
 _FLOAT32_LIMIT = 3.4028235677973366e38
-_FLOAT32 = struct.Struct("<f")
-_SMALLEST_NORMAL, _FLOAT32_LARGE = 2.0**-126, 2.0**127
 _MAX_INTEGER_TEXT = 40
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -101,6 +99,11 @@ def plain_check(field: FieldDescriptor) -> Callable[[Collection[Any]], bool] | N
         )
     if kind == FieldDescriptor.CPPTYPE_DOUBLE:
         return lambda values: NUMBERS.issuperset(map(type, values))
+    if kind == FieldDescriptor.CPPTYPE_FLOAT:
+        return lambda values: (
+            NUMBERS.issuperset(map(type, values))
+            and (not values or (min(values) > -_FLOAT32_LIMIT and max(values) < _FLOAT32_LIMIT))
+        )
     if kind == FieldDescriptor.CPPTYPE_BOOL:
         return lambda values: _BOOLS.issuperset(map(type, values))
     if field.type == FieldDescriptor.TYPE_STRING:
@@ -132,33 +135,23 @@ def write_double(value: float) -> float | str:
 
 def write_float(value: float) -> float | str:
     """The fewest digits, at least six, that give back the same 32 bits."""
-    text = f"{value:.7g}"
-    seven = float(text)
-    # Half a step of 32 bits: what is nearer than that reads back as the value.
-    limit = ulp(value) * 2**28
-    error = abs(seven - value)
-    # Seven characters are six digits and a point, or an integer that needs all of them.
-    if error + error < limit and len(text) <= 7:
-        return seven
-    size = abs(value)
-    # Steps are of another size below normal numbers, and uneven at powers of two.
-    if error <= limit or size == limit * 2**24 or not _SMALLEST_NORMAL < size < _FLOAT32_LARGE:
-        return _write_unusual_float(value)
-    eight = float(f"{value:.8g}")
-    error = abs(eight - value)
-    if error < limit:
-        return eight
-    return float(f"{value:.9g}") if error > limit else _write_unusual_float(value)
+    return shortest_float(value) if value - value == 0 else write_double(value)
 
 
-def _write_unusual_float(value: float) -> float | str:
-    if value - value != 0:
-        return write_double(value)
-    for digits in (6, 7, 8):
-        short = float(f"{value:.{digits}g}")
-        if abs(short) < _FLOAT32_LIMIT and _FLOAT32.unpack(_FLOAT32.pack(short))[0] == value:
-            return short
-    return float(f"{value:.9g}")
+def numbers_writer(field: FieldDescriptor) -> Write:
+    """Writes all of a list of doubles or floats at once."""
+    is_float = field.type == FieldDescriptor.TYPE_FLOAT
+    one = write_float if is_float else write_double
+
+    def write(values: Any) -> list[Any]:
+        numbers: list[float] = values[:]
+        total = sum(numbers)
+        # A sum is finite only if all of its terms are.
+        if total - total != 0:
+            return [one(number) for number in numbers]
+        return [shortest_float(number) for number in numbers] if is_float else numbers
+
+    return write
 
 
 def write_bytes(value: bytes) -> str:

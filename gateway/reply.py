@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from gateway.json_scalar import scalar_writer, write_bytes
+from gateway.json_scalar import numbers_writer, scalar_writer, write_bytes
 from gateway.json_well_known import WRITERS, type_at
 
 Write = Callable[[Any], Any]
@@ -75,33 +75,28 @@ def _field_writer(field: FieldDescriptor) -> Write | None:
     # A slice is the fastest way to the items.
     if one is None:
         return lambda values: values[:]
-    if field.type == FieldDescriptor.TYPE_DOUBLE:
-        return _doubles_writer(one)
-    return lambda values: [one(value) for value in values[:]]
+    if field.type in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
+        return numbers_writer(field)
+    return lambda values: [one(value) for value in values[:]] if values else []
 
 
 def _one_writer(field: FieldDescriptor) -> Write | None:
     return scalar_writer(field) if field.message_type is None else _writer(field.message_type)
 
 
-def _doubles_writer(one: Write) -> Write:
-    def write(values: Any) -> list[Any]:
-        numbers = values[:]
-        total = sum(numbers)
-        # A sum is finite only if all of its terms are.
-        return numbers if total - total == 0 else [one(number) for number in numbers]
-
-    return write
-
-
 def _map_writer(field: FieldDescriptor) -> Write:
     assert field.message_type is not None
     entry = field.message_type.fields_by_name
+    one = _one_writer(entry["value"]) or _as_it_is
+    # Empty maps are frequent, and to go through them is not free.
+    if entry["key"].type == FieldDescriptor.TYPE_STRING:
+        return lambda items: {key: one(items[key]) for key in items} if items else {}
     write_key = _write_bool_key if entry["key"].type == FieldDescriptor.TYPE_BOOL else str
-    one = _one_writer(entry["value"])
-    if one is None:
-        return lambda items: {write_key(key): value for key, value in items.items()}
-    return lambda items: {write_key(key): one(value) for key, value in items.items()}
+    return lambda items: {write_key(key): one(items[key]) for key in items}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _write_bool_key(key: bool) -> str:
