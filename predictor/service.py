@@ -119,11 +119,14 @@ class PredictorService:
         for offset, (result, row) in enumerate(
             zip(results, self._slice(request, start), strict=True)
         ):
+            at = f"rows[{start + offset}]"
             try:
                 encoded, warnings = model.rows.read(row.features, row.named_features)
             except InvalidInput as error:
-                result.status.CopyFrom(error.below(f"rows[{start + offset}]").status())
+                result.status.CopyFrom(error.below(at).status())
             else:
+                for warning in warnings:
+                    warning.field = f"{at}.{warning.field}"
                 result.warnings.extend(warnings)
                 good.append((result, encoded))
         if not good:

@@ -175,12 +175,13 @@ async def test_a_refusal_carries_the_field_for_programs(
 
 
 async def test_a_wrong_row_of_a_batch_fails_alone(predictor: rpc.PredictorServiceAsyncStub) -> None:
-    rows = [pb.Row(features=row) for row in ([1, 2], [1], [3, 1], [NAN, 0])]
+    rows = [pb.Row(features=row) for row in ([1, 2], [1], [3, 11], [NAN, 0])]
 
     reply = await predictor.BatchPredict(pb.BatchPredictRequest(rows=rows))
 
     assert [result.status.code for result in reply.results] == [0, 3, 0, 3]
-    assert [result.label for result in reply.results] == ["a", "", "b", ""]
+    assert [result.label for result in reply.results] == ["a", "", "a", ""]
+    assert [warning.field for warning in reply.results[2].warnings] == ["rows[2].features[1]"]
     assert reply.results[1].status.message == "rows[1].features: expected 2 (x, y), got 1"
     assert reply.results[3].status.message.startswith("rows[3].features[0]: must be a finite")
     assert (reply.model, reply.model_version, reply.labels[0]) == ("tiny", "v2.0", "a")
