@@ -89,7 +89,7 @@ def serve(gated: GatedPredictor, registry: CollectorRegistry) -> Serve:
         service = Service(contract, gated, {"StreamPredict": "Predict"})
         metrics = ServerMetrics(registry, "tabular")
         async with running_server(
-            "127.0.0.1:0", [service], metrics, Health([]), limits=limits, drain_seconds=0.2
+            "127.0.0.1:0", [service], metrics, Health([]), limits=limits, drain_seconds=20
         ) as port:
             yield port
 

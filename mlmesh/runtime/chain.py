@@ -95,6 +95,9 @@ class Chain:
         self._streams = _Gauge(limits.streams, "streams")
         self._unary: dict[str, tuple[Method, UnaryBehaviour]] = {}
         self._streaming: dict[str, tuple[Method, StreamBehaviour]] = {}
+        self._draining = False
+        # Tasks that wait for the next message of a stream.
+        self._readers: set[asyncio.Task[Any]] = set()
         for service in services:
             self.add(service)
 
@@ -140,8 +143,37 @@ class Chain:
         with self._observed(method), self._streams:
             call = call.within(method.timeout)
             async with _Deadline(call):
-                async for response in behaviour(_checked(method, requests), call):
+                async for response in behaviour(self._read(method, requests), call):
                     yield response.SerializeToString()
+
+    def stop_reading(self) -> None:
+        """Let streams end: what they have read is answered, what comes later is never begun."""
+        self._draining = True
+        for task in self._readers:
+            task.cancel()
+
+    async def _read(self, method: Method, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+        """The messages of a stream, checked, until it ends or the server stops reading."""
+        task = asyncio.current_task()
+        assert task is not None
+        messages = None
+        while not self._draining:
+            messages = messages or aiter(requests)
+            self._readers.add(task)
+            try:
+                request = await anext(messages)
+            except StopAsyncIteration:
+                return
+            except asyncio.CancelledError:
+                if not self._draining:
+                    raise
+                task.uncancel()
+                return
+            finally:
+                self._readers.discard(task)
+            message = _parsed(method, request)
+            rules.check(message)
+            yield message
 
     @contextmanager
     def _observed(self, method: Method) -> Iterator[None]:
@@ -198,10 +230,3 @@ def _parsed(method: Method, request: bytes) -> Message:
     except DecodeError:
         name = method.request.DESCRIPTOR.full_name
         raise InvalidInput("", f"the request is not a serialised {name}") from None
-
-
-async def _checked(method: Method, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
-    async for request in requests:
-        message = _parsed(method, request)
-        rules.check(message)
-        yield message

@@ -59,6 +59,7 @@ async def running_server(
     try:
         yield port
     finally:
+        chain.stop_reading()
         await server.stop(drain_seconds)
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import grpc
 import pytest
@@ -265,3 +267,54 @@ async def test_carrying_takes_no_place_of_the_calls_that_are_carried(
         answer = await rpc.MeshServiceStub(channel).CarryBatch(message)
 
     assert [reply.status.code for reply in answer.replies] == [0, 0]
+
+
+async def test_a_server_that_drains_answers_what_it_read_and_ends_its_streams(
+    serve: Serve, gated: GatedPredictor
+) -> None:
+    async with AsyncExitStack() as stack:
+        server = AsyncExitStack()
+        port = await server.enter_async_context(serve(Limits()))
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+        idle, busy = Conversation(channel), Conversation(channel)
+        busy.send(call(1, []))
+        await gated.has_begun()
+        await idle.stream.wait_for_connection()
+
+        began = time.monotonic()
+        leaving = asyncio.create_task(server.aclose())
+        idle_replies = await idle.replies()
+        gated.gate.set()
+        busy_replies = await busy.replies()
+        await leaving
+        seconds = time.monotonic() - began
+
+    assert idle_replies == []
+    assert [(reply.id, reply.status.code) for reply in busy_replies] == [(1, 0)]
+    assert await busy.stream.code() is grpc.StatusCode.OK
+    assert seconds < 5
+
+
+async def test_an_idle_stream_of_items_ends_when_the_server_drains(
+    serve: Serve, gated: GatedPredictor
+) -> None:
+    gated.gate.set()
+
+    async def one_and_no_more() -> AsyncIterator[predictor_pb2.StreamPredictRequest]:
+        yield predictor_pb2.StreamPredictRequest(id="one")
+        await asyncio.Event().wait()
+
+    async with AsyncExitStack() as stack:
+        server = AsyncExitStack()
+        port = await server.enter_async_context(serve(Limits()))
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+        stream = predictor_pb2_grpc.PredictorServiceStub(channel).StreamPredict(one_and_no_more())
+        first = await stream.read()
+
+        leaving = asyncio.create_task(server.aclose())
+        end = await stream.read()
+        await leaving
+
+    assert first.id == "one"
+    assert end is grpc.aio.EOF
+    assert await stream.code() is grpc.StatusCode.OK
