@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import grpc
 import pytest
@@ -309,7 +310,7 @@ async def test_an_idle_stream_of_items_ends_when_the_server_drains(
         port = await server.enter_async_context(serve(Limits()))
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
         stream = predictor_pb2_grpc.PredictorServiceStub(channel).StreamPredict(one_and_no_more())
-        first = await stream.read()
+        first: Any = await stream.read()
 
         leaving = asyncio.create_task(server.aclose())
         end = await stream.read()
