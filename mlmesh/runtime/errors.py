@@ -2,8 +2,6 @@
 
 * ServingError
   * InvalidInput       INVALID_ARGUMENT
-  * Unauthenticated    UNAUTHENTICATED
-  * PermissionDenied   PERMISSION_DENIED
   * NotFound           NOT_FOUND
     * ModelNotFound
   * Conflict           ALREADY_EXISTS
@@ -72,16 +70,6 @@ class InvalidInput(ServingError):
             field=self.field, description=self.problem
         )
         return [error_details_pb2.BadRequest(field_violations=[violation])]
-
-
-class Unauthenticated(ServingError):
-    code = grpc.StatusCode.UNAUTHENTICATED
-    reason = "UNAUTHENTICATED"
-
-
-class PermissionDenied(ServingError):
-    code = grpc.StatusCode.PERMISSION_DENIED
-    reason = "PERMISSION_DENIED"
 
 
 class NotFound(ServingError):
