@@ -235,7 +235,7 @@ async def test_what_cannot_make_its_deadline_is_refused_at_once() -> None:
         urgent = await batcher.submit(98, priority=1, deadline=started + 30)
 
         assert urgent == 98
-        assert refused_after < 0.05
+        assert refused_after < 0.4  # at once, and not at the deadline
         await asyncio.gather(*waits)
 
 
