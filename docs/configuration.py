@@ -33,6 +33,8 @@ LIMITS = """
 | calls under way on one Carry stream | 4096 | `mlmesh/runtime/carry.py` |
 | items under way on one StreamPredict | 256; more are not read | `mlmesh/runtime/item_stream.py` |
 | headers of a gRPC call | 16 KiB | `mlmesh/runtime/server.py` |
+| responses in one Carry message | 1 MiB, or one larger response | `mlmesh/runtime/carry.py` |
+| connections to a metrics or ops port | 64; further ones are closed | `mlmesh/runtime/pages.py` |
 | lines that wait for the input log | 8192 | `gateway/records.py` |
 | request id | 128 characters of `A-Za-z0-9._:/+=@-` | `mlmesh/runtime/call.py` |
 """

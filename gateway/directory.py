@@ -88,7 +88,11 @@ class Directory:
     async def look_again(self, seconds: float) -> None:
         """Look for ever; at short intervals until every backend has answered once."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                # Without this task the gateway would never be ready, nor notice what changes.
+                logger.exception("looking at the backends failed")
             await asyncio.sleep(seconds if self.complete.is_set() else min(seconds, 0.2))
 
     async def _ask(self, entry: Entry) -> None:

@@ -45,8 +45,6 @@ class Method:
     cost: int
     repeatable: bool
     """Whether doing it twice is as good as doing it once."""
-    cacheable: bool
-    """Whether it only reads."""
     http: http_pb2.HttpRule | None
     """Its REST surface; None when it has none."""
 
@@ -155,6 +153,5 @@ def _method(descriptor: MethodDescriptor) -> Method:
         timeout=(timeout.seconds + timeout.nanos / 1e9) or DEFAULT_TIMEOUT_SECONDS,
         cost=extensions[options_pb2.cost] or 1,
         repeatable=idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN,
-        cacheable=idempotency == MethodOptions.NO_SIDE_EFFECTS,
         http=http if http.WhichOneof("pattern") else None,
     )

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from gateway.directory import open_directory
 from gateway.running import RunningGateway, running_gateway
 from gateway.settings import GatewaySettings
 from mlmesh.inference.host import HostOptions, open_host
@@ -136,3 +138,30 @@ async def test_the_gateway_is_not_ready_before_a_backend_has_answered(
     assert ready.status_code == ops_ready.status_code == 503
     assert alive.status_code == metrics.status_code == 200
     assert health["services"][OTHER] != "ok"
+
+
+class Stumbling:
+    """A backend whose first answer breaks in a way that nobody foresaw."""
+
+    services = (PREDICTOR,)
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def answer(self, *_: object) -> bytes:
+        self.asked += 1
+        if self.asked == 1:
+            raise RuntimeError("unforeseen")
+        return b""
+
+
+async def test_looking_goes_on_after_an_unforeseen_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    backend: Any = Stumbling()
+
+    async with open_directory([backend], seconds=0.05) as directory:
+        await asyncio.wait_for(directory.complete.wait(), 10)
+
+    assert backend.asked >= 2
+    assert "looking at the backends failed" in caplog.text
