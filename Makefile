@@ -57,7 +57,7 @@ models: $(TEST) $(TORCH) ## Train and export the models that are shipped: make m
 
 lock: ## Resolve requirements/ anew: make lock UV=/path/to/uv ARGS=--upgrade
 	$(LOCK) pyproject.toml --extra dev --extra export -o requirements/test.txt
-	$(LOCK) pyproject.toml --extra gateway --extra serve -c requirements/test.txt \
+	$(LOCK) pyproject.toml --extra gateway --extra registry -c requirements/test.txt \
 		-o requirements/run.txt
 	@$(PYTHON) -c '$(BUILD_REQUIRES)' | $(LOCK) - -c requirements/test.txt \
 		-o requirements/build.txt

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mlmesh.registry.pins import PINS_FILE, write_pins
 from predictor.training.adult_income import train_logistic, train_network
 from predictor.training.documentation import write_figures, write_plots
 from predictor.training.figures import terminal_table
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             release(recipe(options.data / "tabular", progress), options.models)
             for recipe in RECIPES
         ]
+    write_pins(options.models.with_name(PINS_FILE), options.models)
     for done in releases:
         console.print(_summary(done), highlight=False, soft_wrap=True)
     console.print(terminal_table(done.manifest for done in releases))

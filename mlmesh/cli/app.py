@@ -9,12 +9,17 @@ from typing import Annotated
 
 import typer
 
+from mlmesh.cli.model_upkeep import models
+
 app = typer.Typer(
     help="Serve machine-learning models behind contracts that can be trusted.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(models, name="models")
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -47,9 +47,9 @@ class Feature(_Part):
     column: int = Field(ge=0)
     """Column of that input."""
     minimum: float | None = None
-    """Smallest value in the training data (numeric features)."""
+    """Smallest value in the training data (numeric features); null when it is not known."""
     maximum: float | None = None
-    """Largest value in the training data (numeric features)."""
+    """Largest value in the training data (numeric features); null when it is not known."""
     categories: tuple[str, ...] = ()
     """Accepted names (categorical features); the graph gets the position in this list."""
     baseline: float | str
@@ -62,25 +62,26 @@ class Feature(_Part):
                 raise ValueError(
                     f"{self.name}: a categorical feature needs categories and a baseline among them"
                 )
-        elif isinstance(self.baseline, str) or self.minimum is None or self.maximum is None:
+        elif isinstance(self.baseline, str) or (self.minimum is None) != (self.maximum is None):
             raise ValueError(
-                f"{self.name}: a numeric feature needs minimum, maximum and a numeric baseline"
+                f"{self.name}: a numeric feature needs a numeric baseline, "
+                "and both minimum and maximum or neither"
             )
         return self
 
 
 class Training(_Part):
-    """Where the weights come from."""
+    """Where the weights come from, as far as it is known."""
 
-    data: str
-    licence: str
+    data: str = ""
+    licence: str = ""
     """Licence of the training data."""
     citation: str = ""
-    rows: int = Field(ge=0)
-    split: str
+    rows: int = Field(default=0, ge=0)
+    split: str = ""
     """How the rows that the metrics were computed on were held out."""
-    seed: int
-    seconds: float = Field(ge=0)
+    seed: int = 0
+    seconds: float = Field(default=0, ge=0)
     """CPU seconds that training took."""
     method: str = ""
 
@@ -88,19 +89,57 @@ class Training(_Part):
 class Evaluation(_Part):
     """Figures on held-out data, and what simpler or stronger methods reach on the same rows."""
 
-    rows: int = Field(ge=0)
-    metrics: dict[str, float]
+    rows: int = Field(default=0, ge=0)
+    metrics: dict[str, float] = {}
     baselines: dict[str, dict[str, float]] = {}
     notes: str = ""
 
 
 class Golden(_Part):
-    """Inputs with the outputs that the training framework computed for them, before the export."""
+    """Inputs with the outputs that were computed for them where the model comes from.
 
-    inputs: dict[str, list[list[float]]]
-    outputs: dict[str, list[list[float]]]
+    Nested lists by the names of the graph: of numbers, or of texts for string tensors.
+    """
+
+    inputs: dict[str, list[Any]]
+    outputs: dict[str, list[Any]]
     tolerance: float = Field(gt=0)
     """Largest absolute difference that a faithful runtime may show."""
+
+
+class Lengths(_Part):
+    """Inputs whose second axis is as long as the caller makes it, for example tokens of a text.
+
+    Items of different lengths run together when the shorter ones are padded.
+    """
+
+    inputs: dict[str, float]
+    """What each of these inputs is padded with."""
+    outputs: tuple[str, ...] = ()
+    """Outputs whose second axis is cut back to the item's own length."""
+    buckets: tuple[int, ...] = ()
+    """Lengths to pad to, ascending; only items of one bucket run together, so little is wasted.
+    Beyond the last one, and without any, a batch is padded to its longest item."""
+
+
+class Batching(_Part):
+    """How the graph takes several callers' rows in one run."""
+
+    together: bool = True
+    """Whether rows of several callers may run together; not when a neighbour changes an answer."""
+    max_rows: int | None = Field(default=None, ge=1)
+    """Most rows in one run; null leaves it to the server's settings."""
+    buckets: tuple[int, ...] = ()
+    """Sizes that a batch is filled up to, ascending; empty: it runs as it is."""
+    lengths: Lengths | None = None
+
+    @model_validator(mode="after")
+    def _buckets_ascend(self) -> Self:
+        lengths = self.lengths.buckets if self.lengths else ()
+        for name, sizes in (("buckets", self.buckets), ("lengths.buckets", lengths)):
+            if list(sizes) != sorted(set(sizes)) or (sizes and sizes[0] < 1):
+                raise ValueError(f"batching: {name} must be above 0 and ascend")
+        return self
 
 
 class Manifest(_Part):
@@ -109,20 +148,29 @@ class Manifest(_Part):
     format: Literal[1] = 1
     name: str = Field(pattern=NAME_PATTERN)
     version: str = Field(pattern=NAME_PATTERN)
-    task: Literal["classification", "regression"]
-    description: str
-    licence: str
+    service: str = ""
+    """Full name of the service whose methods answer for it; empty: a plain graph, which the
+    predictor hosts."""
+    task: str = Field(default="", pattern=r"^[a-z-]{0,64}$")
+    """"classification", "regression", or what else the service makes of it."""
+    description: str = ""
+    licence: str = ""
     """Licence of the weights."""
     files: dict[str, str]
     """sha256 of every other file of the version, by name."""
+    blobs: dict[str, str] = {}
+    """sha256 of files that lie in `<root>/blobs/`, by their name in this version."""
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     features: tuple[Feature, ...] = ()
     """In the order in which a caller lists them."""
     labels: tuple[str, ...] = ()
     """Names of the classes, in the order of the probabilities."""
-    training: Training
-    evaluation: Evaluation
+    scores: str = ""
+    """The output with the probabilities or numbers; empty: the first one."""
+    batching: Batching = Batching()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
     limits: tuple[str, ...] = ()
     """What the model is not, in sentences that an adopter should read."""
     golden: Golden | None = None
@@ -132,10 +180,17 @@ class Manifest(_Part):
         """`sha256:<hex>` of model.onnx: it names the weights that computed an answer."""
         return f"sha256:{self.files[MODEL_FILE]}"
 
+    @property
+    def score_output(self) -> Tensor:
+        """The output with the probabilities or numbers."""
+        return next((one for one in self.outputs if one.name == self.scores), self.outputs[0])
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if MODEL_FILE not in self.files:
             raise ValueError(f"files: {MODEL_FILE} is missing")
+        if twice := self.files.keys() & self.blobs.keys():
+            raise ValueError(f"blobs: {', '.join(sorted(twice))} is among the files, too")
         if self.task == "classification" and len(self.labels) < 2:
             raise ValueError("labels: a classifier needs two or more")
         inputs = {tensor.name for tensor in self.inputs}
@@ -144,15 +199,33 @@ class Manifest(_Part):
                 f"features: {', '.join(lost)} go to an input that the graph does not have"
             )
         self._check_columns()
-        if not self.outputs:
-            raise ValueError("outputs: a model needs one")
-        classes = self.outputs[0].shape[-1] if self.outputs[0].shape else None
+        self._check_names()
+        classes = self.score_output.shape[-1] if self.score_output.shape else None
         if self.labels and classes is not None and len(self.labels) != classes:
             raise ValueError(f"labels: {len(self.labels)}, but the graph has {classes} classes")
         names = [feature.name for feature in self.features]
         if len(set(names)) != len(names):
             raise ValueError("features: names must differ")
         return self
+
+    def _check_names(self) -> None:
+        """What names an input or output names one that is there."""
+        if not self.outputs:
+            raise ValueError("outputs: a model needs one")
+        inputs = {tensor.name for tensor in self.inputs}
+        outputs = {tensor.name for tensor in self.outputs}
+        lengths = self.batching.lengths or Lengths(inputs={})
+        for field, said, known in (
+            ("scores", {self.scores} - {""}, outputs),
+            ("batching.lengths.inputs", set(lengths.inputs), inputs),
+            ("batching.lengths.outputs", set(lengths.outputs), outputs),
+            ("golden.inputs", set(self.golden.inputs if self.golden else inputs), inputs),
+            ("golden.outputs", set(self.golden.outputs if self.golden else ()), outputs),
+        ):
+            if unknown := said - known:
+                raise ValueError(f"{field}: the graph has no {', '.join(sorted(unknown))}")
+        if self.golden and (missing := inputs - self.golden.inputs.keys()):
+            raise ValueError(f"golden.inputs: {', '.join(sorted(missing))} is missing")
 
     def _check_columns(self) -> None:
         """Every column of every input is one feature's, if the model has features at all."""

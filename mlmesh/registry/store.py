@@ -14,6 +14,9 @@ from pydantic import ValidationError
 
 from mlmesh.registry.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 
+BLOBS_FOLDER = "blobs"
+"""Holds files that several versions share, named by their sha256; no model may have this name."""
+
 
 class BadVersion(Exception):
     """A version cannot be used; the message says why."""
@@ -26,6 +29,12 @@ class StoredVersion:
     model: str
     version: str
     folder: Path
+    """`<root>/<model>/<version>`"""
+
+    @property
+    def root(self) -> Path:
+        """The repository that the version is part of."""
+        return self.folder.parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +47,16 @@ class VerifiedVersion:
 
 
 def versions_in(root: Path) -> Iterator[StoredVersion]:
-    """Every version below `root`, by model name, oldest version first."""
-    manifests = root.glob(f"*/*/{MANIFEST_FILE}")
-    folders = [path.parent for path in manifests]
+    """Every version below `root`, by model name, oldest version first.
+
+    Leaves out what cannot be a version: the blobs, and hidden folders, where versions are made.
+    """
+    folders = [
+        path.parent
+        for path in root.glob(f"*/*/{MANIFEST_FILE}")
+        if path.parts[-3] != BLOBS_FOLDER and not path.parts[-3].startswith(".")
+        if not path.parts[-2].startswith(".")
+    ]
     for folder in sorted(folders, key=lambda f: (f.parent.name, version_order(f.name))):
         yield StoredVersion(folder.parent.name, folder.name, folder)
 
