@@ -9,7 +9,8 @@ from pathlib import Path
 from pydantic_core import PydanticUndefined
 
 from gateway.settings import GatewaySettings
-from mlmesh.runtime.settings import ProgramSettings, ServiceSettings
+from mlmesh.inference.settings import ModelServiceSettings
+from mlmesh.runtime.settings import ProgramSettings
 from predictor.settings import PredictorSettings
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,12 @@ LIMITS = """
 | headers of a gRPC call | 16 KiB | `mlmesh/runtime/server.py` |
 | responses in one Carry message | 1 MiB, or one larger response | `mlmesh/runtime/carry.py` |
 | connections to a metrics or ops port | 64; further ones are closed | `mlmesh/runtime/pages.py` |
+| instances of one model | 64 | `mlmesh/inference/device.py` |
+| shapes recorded as CUDA graphs | 64; further ones run without | `mlmesh/inference/binding.py` |
+| runs that warm a version up | 32 | `mlmesh/inference/loading.py` |
+| files of a model version | 256 | `mlmesh/registry/private_copy.py` |
+| bytes of a manifest | 16 MiB | `mlmesh/registry/private_copy.py` |
+| labels of a model | 256 | `mlmesh/registry/pointers.py` |
 | lines that wait for the input log | 8192 | `gateway/records.py` |
 | request id | 128 characters of `A-Za-z0-9._:/+=@-` | `mlmesh/runtime/call.py` |
 """
@@ -43,21 +50,26 @@ LIMITS = """
 def page() -> Iterator[str]:
     yield HEAD
     yield "## Every program" + TABLE
-    yield from rows(ProgramSettings, frozenset())
+    yield from rows(ProgramSettings)
     yield "\n## Gateway" + TABLE
-    yield from rows(GatewaySettings, frozenset(ProgramSettings.model_fields))
+    yield from rows(GatewaySettings, ProgramSettings)
     yield "\n## Every model service" + TABLE
-    yield from rows(ServiceSettings, frozenset(ProgramSettings.model_fields))
+    yield from rows(ModelServiceSettings, ProgramSettings)
     yield "\n## Predictor" + TABLE
-    yield from rows(PredictorSettings, frozenset(ServiceSettings.model_fields))
+    yield from rows(PredictorSettings, ModelServiceSettings)
     yield LIMITS.rstrip()
 
 
-def rows(settings: type[ProgramSettings], known: frozenset[str]) -> Iterator[str]:
+def rows(
+    settings: type[ProgramSettings], base: type[ProgramSettings] | None = None
+) -> Iterator[str]:
+    """What is set beyond `base`, or has another default than there."""
+    known = base.model_fields if base else {}
     for name, field in settings.model_fields.items():
-        if name not in known:
+        default = field.get_default(call_default_factory=True)
+        if name not in known or known[name].get_default(call_default_factory=True) != default:
             meaning = (field.description or "").replace("\n", " ")
-            yield f"| `MLMESH_{name.upper()}` | {shown(field.default)} | {meaning} |"
+            yield f"| `MLMESH_{name.upper()}` | {shown(default)} | {meaning} |"
 
 
 def shown(default: object) -> str:

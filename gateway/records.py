@@ -14,15 +14,16 @@ from typing import Any
 
 import orjson
 
-from mlmesh.inference.batcher import Batcher, Stop
+from mlmesh.inference.batcher import Batcher, QueueLimits
+from mlmesh.inference.stop import Stop
 from mlmesh.runtime.errors import Unavailable
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 _PRIVATE = 0o600
 """Inputs may be personal: nobody but the owner reads them."""
 
-MAX_LINES = 512
-MAX_WAITING = 8192
+LIMITS = QueueLimits(max_batch=512, max_waiting=8192)
+"""Lines that are written at once, and that may wait."""
 
 
 class InputLog:
@@ -52,7 +53,7 @@ async def open_input_log(path: Path, max_bytes: int, max_files: int) -> AsyncIte
             raise Unavailable(f"the input log cannot be written: {error.strerror}") from error
         return [None] * len(lines)
 
-    async with Batcher(write, max_batch=MAX_LINES, max_waiting=MAX_WAITING) as batcher:
+    async with Batcher(write, limits=LIMITS) as batcher:
         yield InputLog(batcher)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from google.protobuf.struct_pb2 import Value
+from google.protobuf.struct_pb2 import ListValue, Value
 
-from mlmesh.inference.host import LoadedVersion
 from mlmesh.inference.session import Array
+from mlmesh.inference.version import LoadedVersion
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call import Call
+from mlmesh.runtime.errors import Precondition
 from predictor.rows import Encoded, RowReader
 
 
@@ -32,7 +33,7 @@ class TabularModel:
         self.manifest: Manifest = version.manifest
         self.rows = RowReader(version.manifest)
         self._version = version
-        self._output = version.manifest.outputs[0].name
+        self._output = version.manifest.score_output.name
 
     async def scores(self, rows: Sequence[Encoded], call: Call) -> tuple[Array, float]:
         """Scores of rows, float32 [rows, classes] (regression: [rows, 1]), and seconds."""
@@ -44,8 +45,26 @@ class TabularModel:
     def prediction(self, scores: Array) -> Prediction:
         """What one row of `scores` means."""
         if self.manifest.task == "regression":
-            return Prediction(Value(number_value=float(scores[0])), "", 0.0, ())
+            return Prediction(_numbers(scores.tolist()), "", 0.0, ())
         best = int(np.argmax(scores))
         label = self.manifest.labels[best]
         values = scores.tolist()
         return Prediction(Value(string_value=label), label, values[best], values)
+
+
+def tabular(version: LoadedVersion) -> TabularModel:
+    """A version as a tabular model; raises Precondition when its graph does not take rows."""
+    manifest = version.manifest
+    if not manifest.features or manifest.task not in ("classification", "regression"):
+        raise Precondition(
+            f"model: {manifest.name} does not take rows of features; "
+            f"call it by the Open Inference Protocol, POST /v2/models/{manifest.name}/infer"
+        )
+    return TabularModel(version)
+
+
+def _numbers(values: Sequence[float]) -> Value:
+    """A number, or a list of them for a model that gives several."""
+    if len(values) == 1:
+        return Value(number_value=values[0])
+    return Value(list_value=ListValue(values=[Value(number_value=value) for value in values]))

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from google.protobuf.struct_pb2 import Value
 from google.rpc import status_pb2
 
-from mlmesh.inference.host import Host, LoadedVersion
+from mlmesh.inference.host import Host
 from mlmesh.registry.manifest import Feature
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.errors import InvalidInput, Precondition, ServingError
 from mlmesh.v1 import predictor_pb2 as pb
 from predictor.explain import explain
-from predictor.model import Prediction, TabularModel
+from predictor.model import Prediction, TabularModel, tabular
 from predictor.rows import Encoded
 
 CONTRACT = pb.DESCRIPTOR.services_by_name["PredictorService"]
@@ -28,13 +28,12 @@ class PredictorService:
         self._host = host
         self._max_rows = max_rows
         self._max_explained = max_explained
-        # By identity of the loaded version, so that a new load never meets an old reader.
-        self._models: dict[int, TabularModel] = {}
 
     async def Predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:
-        model = self._model(request.model, request.model_version)
-        row, warnings = model.rows.read(request.features, request.named_features)
-        scores, seconds = await model.scores([row], call)
+        with self._host.using(request.model, request.model_version) as version:
+            model = version.view(tabular)
+            row, warnings = model.rows.read(request.features, request.named_features)
+            scores, seconds = await model.scores([row], call)
         found = model.prediction(scores[0])
         return pb.PredictResponse(
             prediction=found.prediction,
@@ -53,7 +52,12 @@ class PredictorService:
     async def BatchPredict(
         self, request: pb.BatchPredictRequest, call: Call
     ) -> pb.BatchPredictResponse:
-        model = self._model(request.model, request.model_version)
+        with self._host.using(request.model, request.model_version) as version:
+            return await self._batch(version.view(tabular), request, call)
+
+    async def _batch(
+        self, model: TabularModel, request: pb.BatchPredictRequest, call: Call
+    ) -> pb.BatchPredictResponse:
         response = pb.BatchPredictResponse(
             labels=model.manifest.labels,
             model=model.manifest.name,
@@ -72,7 +76,12 @@ class PredictorService:
         return response
 
     async def Explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
-        model = self._model(request.model, request.model_version)
+        with self._host.using(request.model, request.model_version) as version:
+            return await self._explained(version.view(tabular), request, call)
+
+    async def _explained(
+        self, model: TabularModel, request: pb.ExplainRequest, call: Call
+    ) -> pb.ExplainResponse:
         features = model.manifest.features
         if len(features) > self._max_explained:
             raise Precondition(
@@ -102,13 +111,6 @@ class PredictorService:
             inference_time_ms=_milliseconds(found.seconds),
             request_id=call.request_id,
         )
-
-    def _model(self, name: str, version: str) -> TabularModel:
-        loaded = self._host.find(name, version)
-        model = self._models.get(id(loaded))
-        if model is None:
-            model = self._models[id(loaded)] = _tabular(loaded)
-        return model
 
     async def _results(
         self, model: TabularModel, request: pb.BatchPredictRequest, start: int, call: Call
@@ -150,12 +152,6 @@ def predictor_service(host: Host, *, max_rows: int = 256, max_explained: int = 2
     """PredictorService for the models of `host`."""
     servicer = PredictorService(host, max_rows=max_rows, max_explained=max_explained)
     return Service(CONTRACT, servicer, {"StreamPredict": "Predict"})
-
-
-def _tabular(loaded: LoadedVersion) -> TabularModel:
-    if not loaded.manifest.features:
-        raise Precondition(f"model: {loaded.manifest.name} does not take rows of features")
-    return TabularModel(loaded)
 
 
 def _put(result: pb.RowResult, found: Prediction) -> None:

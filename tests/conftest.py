@@ -10,7 +10,7 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mlmesh.inference.host import Host, HostOptions, open_host
+from mlmesh.inference.host import Host, open_host
 from mlmesh.inference.models_service import models_service
 from mlmesh.runtime.chain import Limits, Service
 from mlmesh.runtime.health import Health
@@ -19,7 +19,7 @@ from mlmesh.runtime.server import running_server
 from mlmesh.v1 import mesh_pb2_grpc, predictor_pb2 as pb, predictor_pb2_grpc as rpc
 from predictor.service import predictor_service
 from tests.gated import GatedPredictor
-from tests.tiny_models import write_classifier, write_regressor
+from tests.tiny_models import host_options, write_classifier, write_regressor
 
 Serve = Callable[[Limits], AbstractAsyncContextManager[int]]
 
@@ -42,8 +42,8 @@ def model_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def host(model_root: Path, registry: CollectorRegistry) -> AsyncIterator[Host]:
-    observe = InferenceMetrics(registry).observe
-    async with open_host(model_root, "tiny", HostOptions(trial=None), observe) as host:
+    options = host_options(model_root, "tiny", trial=None)
+    async with open_host(options, InferenceMetrics(registry)) as host:
         yield host
 
 

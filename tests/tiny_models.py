@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 import onnx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onnx import TensorProto, helper, numpy_helper
 
+from mlmesh.inference.options import HostOptions
+from mlmesh.registry.keys import PrivateKey
 from mlmesh.registry.manifest import (
+    MANIFEST_FILE,
     MODEL_FILE,
     Evaluation,
     Feature,
@@ -20,10 +24,20 @@ from mlmesh.registry.manifest import (
     sha256_of,
     write_manifest,
 )
+from mlmesh.registry.signature import SIGNATURE_FILE, Trust, sign
 
 TRAINING = Training(
     data="none", licence="CC0", rows=0, split="none", seed=0, seconds=0, method="by hand"
 )
+KEY = PrivateKey("tests", Ed25519PrivateKey.generate())
+
+
+def host_options(
+    root: Path, default_model: str = "tiny", more: tuple[Path, ...] = (), **said: Any
+) -> HostOptions:
+    """Options of a host that believes what is written here. more: further repositories."""
+    trust = Trust(keys=(KEY.public,))
+    return HostOptions(roots=(root, *more), default_model=default_model, trust=trust, **said)
 
 
 def write_classifier(
@@ -139,6 +153,31 @@ def write_slow(root: Path, name: str = "slow", version: str = "v1.0", rounds: in
     )
 
 
+def write_heavy(root: Path, name: str = "heavy", version: str = "v1.0", scale: float = 1.0) -> Path:
+    """x @ weights * scale with weights of 16 MB; no features, so a plain graph."""
+    rng = np.random.default_rng(0)
+    first = numpy_helper.from_array(rng.normal(size=(2, 2048)).astype(np.float32), "first")
+    second = rng.normal(size=(2048, 2048)).astype(np.float32) * scale
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["features", "first"], ["wide"]),
+            helper.make_node("MatMul", ["wide", "second"], ["y"]),
+        ],
+        name,
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2048])],
+        [first, numpy_helper.from_array(second, "second")],
+    )
+    return write_version(
+        root,
+        graph,
+        name=name,
+        version=version,
+        inputs=(Tensor(name="features", dtype="float32", shape=(None, 2)),),
+        outputs=(Tensor(name="y", dtype="float32", shape=(None, 2048)),),
+    )
+
+
 def write_version(root: Path, graph: onnx.GraphProto, **said: Any) -> Path:
     """Write a graph and its manifest into `<root>/<name>/<version>`."""
     folder: Path = root / said["name"] / said["version"]
@@ -155,7 +194,13 @@ def write_version(root: Path, graph: onnx.GraphProto, **said: Any) -> Path:
         **said,
     )
     write_manifest(folder, manifest)
+    sign_version(folder)
     return folder
+
+
+def sign_version(folder: Path) -> None:
+    """Vouch for a version as it is now."""
+    (folder / SIGNATURE_FILE).write_bytes(sign((folder / MANIFEST_FILE).read_bytes(), KEY))
 
 
 def _numeric(name: str, column: int) -> Feature:

@@ -3,7 +3,7 @@
 While one batch runs, new items queue up; the next batch takes whatever is there, up to `max_batch`
 rows, most urgent first. An idle service therefore answers at once, a busy one fills its batches.
 Members of a batch never harm each other: when a run fails, its halves are run alone, and so on,
-until only those to blame fail.
+until only those to blame fail. With several runners, as many batches run side by side.
 """
 
 from __future__ import annotations
@@ -12,38 +12,22 @@ import asyncio
 import math
 import time
 from bisect import bisect_left, insort
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from mlmesh.inference.cost import CostLine
+from mlmesh.inference.stop import Stop
 from mlmesh.runtime.errors import DeadlineExceeded, Overloaded, TooLarge, Unavailable
 
 DEFAULT_PRIORITY = 100
 """Rank of items without a priority of their own; smaller ones go first."""
 
+UNLOADED = "the model version was unloaded, try again"
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class Stop:
-    """Tells a run that nobody waits for it any more."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._act: Callable[[], None] | None = None
-
-    def on_request(self, act: Callable[[], None]) -> None:
-        """Call `act` when nobody waits any more, at once if that is so already."""
-        self._act = act
-        if self.requested:
-            act()
-
-    def request(self) -> None:
-        self.requested = True
-        if self._act is not None:
-            self._act()
 
 
 RunBatch = Callable[[Sequence[Item], Stop], Awaitable[Sequence[Result]]]
@@ -58,32 +42,54 @@ class _Waiting(Generic[Item, Result]):
     number: int
     item: Item = field(compare=False)
     size: int = field(compare=False)
+    nbytes: int = field(compare=False)
+    key: Hashable = field(compare=False)
+    arrived: float = field(compare=False)
     result: asyncio.Future[Result] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """What may wait, and what may run at once."""
+
+    max_batch: int = 32
+    """The most rows that one run takes; an item with more runs alone."""
+    max_waiting: int = 4096
+    """The most rows that may wait; the next ones are refused at once."""
+    max_waiting_bytes: int = 256 * 2**20
+    """The most bytes that may wait, likewise."""
+
+
+DEFAULT_LIMITS = QueueLimits()
 
 
 class Batcher(Generic[Item, Result]):
     """Runs items together.
 
-    run: takes items, gives one result for each, in order. max_batch: the most rows that one run
-    takes; an item with more runs alone. max_waiting: the most rows that may wait; the next ones are
-    refused at once.
+    runners: each takes items and gives one result for each, in order; they share the queue.
+    on_taken: told the seconds that every item waited before it ran.
     """
 
     def __init__(
-        self, run: RunBatch[Item, Result], *, max_batch: int = 32, max_waiting: int = 4096
+        self,
+        *runners: RunBatch[Item, Result],
+        limits: QueueLimits = DEFAULT_LIMITS,
+        on_taken: Callable[[float], None] | None = None,
     ) -> None:
-        self._run = run
-        self._max_batch = max_batch
-        self._max_waiting = max_waiting
+        self._runners = runners
+        self._limits = limits
+        self._on_taken = on_taken
         self._queue: list[_Waiting[Item, Result]] = []
         self._rows = 0
+        self._bytes = 0
         self._count = 0
         self._arrived = asyncio.Event()
         self._cost = CostLine()
-        self._running_until = -math.inf
+        self._running_until = [-math.inf] * len(runners)
+        self._closed = False
 
     async def __aenter__(self) -> Self:
-        self._worker = asyncio.create_task(self._work())
+        self._workers = [asyncio.create_task(self._work(n)) for n in range(len(self._runners))]
         return self
 
     async def __aexit__(
@@ -92,39 +98,45 @@ class Batcher(Generic[Item, Result]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._worker.cancel()
-        await asyncio.wait([self._worker])
+        self._closed = True
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.wait(self._workers)
         for waiting in self._queue:
-            waiting.result.cancel()
+            _leave_unanswered(waiting)
+        # They hold the model: whoever still knows the batcher must not keep its memory.
+        self._runners = ()
 
     async def submit(
         self,
         item: Item,
         size: int = 1,
         *,
+        nbytes: int = 0,
+        key: Hashable = None,
         deadline: float = math.inf,
         priority: int = 0,
     ) -> Result:
         """Wait for the result of `item`.
 
-        size: how many rows the item holds. deadline: in seconds of time.monotonic(). priority: 1
-        is served first, larger numbers later; 0 is DEFAULT_PRIORITY. Raises at once: Overloaded
-        when the queue is full, DeadlineExceeded when the answer cannot be ready in time.
+        size: how many rows the item holds. nbytes: how much memory. key: only items with equal keys
+        run together. deadline: in seconds of time.monotonic(). priority: 1 is served first, larger
+        numbers later; 0 is DEFAULT_PRIORITY. Raises at once: Overloaded when the queue is full,
+        TooLarge when it never has room, DeadlineExceeded when the answer cannot be ready in time.
         """
-        if self._worker.done():
-            raise Unavailable("the model is being unloaded")
-        if size > self._max_waiting:
-            raise TooLarge(f"{size} rows at once, the most that may wait is {self._max_waiting}")
-        if self._rows + size > self._max_waiting:
-            raise Overloaded(f"{self._rows} rows are waiting for this model, try again later")
+        if self._closed:
+            raise Unavailable(UNLOADED)
+        self._refuse_overload(size, nbytes)
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._count += 1
         rank = priority or DEFAULT_PRIORITY
-        waiting = _Waiting(rank, deadline, self._count, item, size, result)
+        arrived = time.monotonic()
+        waiting = _Waiting(rank, deadline, self._count, item, size, nbytes, key, arrived, result)
         if deadline < math.inf:
             self._refuse_hopeless(waiting)
         insort(self._queue, waiting)
         self._rows += size
+        self._bytes += nbytes
         self._arrived.set()
         try:
             return await result
@@ -137,12 +149,28 @@ class Batcher(Generic[Item, Result]):
         at = bisect_left(self._queue, waiting)
         if at < len(self._queue) and self._queue[at] is waiting:
             del self._queue[at]
-            self._rows -= waiting.size
+            self._forget(waiting)
+
+    def _forget(self, waiting: _Waiting[Item, Result]) -> None:
+        self._rows -= waiting.size
+        self._bytes -= waiting.nbytes
+
+    def _refuse_overload(self, size: int, nbytes: int) -> None:
+        most, most_bytes = self._limits.max_waiting, self._limits.max_waiting_bytes
+        if size > most:
+            raise TooLarge(f"{size} rows at once, the most that may wait is {most}")
+        if nbytes > most_bytes:
+            raise TooLarge(f"{nbytes} bytes at once, the most that may wait is {most_bytes}")
+        if self._rows + size > most:
+            raise Overloaded(f"{self._rows} rows are waiting for this model, try again later")
+        if self._bytes + nbytes > most_bytes:
+            raise Overloaded(f"{self._bytes} bytes are waiting for this model, try again later")
 
     def _refuse_hopeless(self, waiting: _Waiting[Item, Result]) -> None:
         """Do not queue what would be dropped later: its caller is better told now."""
-        free = max(time.monotonic(), self._running_until)
-        rows = self._rows_before(waiting) + waiting.size
+        free = max(waiting.arrived, min(self._running_until))
+        # The runners share what lies before it; the item itself is run by one of them.
+        rows = self._rows_before(waiting) // len(self._runners) + waiting.size
         if free + self._cost.seconds(rows) > waiting.deadline:
             raise DeadlineExceeded("too much waits for this model to answer before the deadline")
 
@@ -153,49 +181,66 @@ class Batcher(Generic[Item, Result]):
             return self._rows
         return sum(other.size for other in self._queue if other < waiting)
 
-    async def _work(self) -> None:
+    async def _work(self, runner: int) -> None:
         while True:
             await self._arrived.wait()
-            if batch := self._next_batch():
-                await self._answer(batch)
+            batch = self._next_batch()
+            try:
+                if batch:
+                    await self._answer(batch, runner)
+            except asyncio.CancelledError:
+                # Also those whose turn had not come yet when a failed batch was run in halves.
+                for waiting in batch:
+                    _leave_unanswered(waiting)
+                raise
 
     def _next_batch(self) -> list[_Waiting[Item, Result]]:
+        """Take the most urgent item that is still wanted, and those that may run with it."""
         batch: list[_Waiting[Item, Result]] = []
-        rows = taken = 0
+        passed_over: list[_Waiting[Item, Result]] = []
+        rows = seen = 0
         now = time.monotonic()
         for waiting in self._queue:
-            if batch and rows + waiting.size > self._max_batch:
+            if batch and waiting.key != batch[0].key:
+                seen += 1
+                passed_over.append(waiting)
+                continue
+            if batch and rows + waiting.size > self._limits.max_batch:
                 break
-            taken += 1
-            self._rows -= waiting.size
+            seen += 1
+            self._forget(waiting)
             # Nobody waits for what was given up or is late; do not spend the accelerator on it.
             if _is_wanted(waiting, now):
                 batch.append(waiting)
                 rows += waiting.size
-        del self._queue[:taken]
+        self._queue[:seen] = passed_over
         if not self._queue:
             self._arrived.clear()
+        if self._on_taken is not None:
+            for waiting in batch:
+                self._on_taken(now - waiting.arrived)
         return batch
 
-    async def _answer(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+    async def _answer(self, batch: Sequence[_Waiting[Item, Result]], runner: int) -> None:
         rows = sum(waiting.size for waiting in batch)
         started = time.monotonic()
-        self._running_until = started + self._cost.seconds(rows)
+        self._running_until[runner] = started + self._cost.seconds(rows)
         try:
-            results = await self._run_while_wanted(batch)
-        except asyncio.CancelledError:
-            for waiting in batch:
-                waiting.result.cancel()
-            raise
+            results = await self._run_while_wanted(batch, runner)
         except Exception as error:
-            await self._find_the_guilty(batch, error)
+            await self._find_the_guilty(batch, error, runner)
             return
+        finally:
+            # It may have ended sooner than was thought, above all when nobody waited any more.
+            self._running_until[runner] = -math.inf
         self._cost.learn(rows, time.monotonic() - started)
         for waiting, result in zip(batch, results, strict=True):
             if not waiting.result.done():  # else the caller hung up while the batch ran
                 waiting.result.set_result(result)
 
-    async def _run_while_wanted(self, batch: Sequence[_Waiting[Item, Result]]) -> Sequence[Result]:
+    async def _run_while_wanted(
+        self, batch: Sequence[_Waiting[Item, Result]], runner: int
+    ) -> Sequence[Result]:
         """Run a batch, and stop it when the last of its callers has hung up."""
         stop = Stop()
         left = len(batch)
@@ -209,7 +254,7 @@ class Batcher(Generic[Item, Result]):
         for waiting in batch:
             waiting.result.add_done_callback(one_less)
         try:
-            results = await self._run([waiting.item for waiting in batch], stop)
+            results = await self._runners[runner]([waiting.item for waiting in batch], stop)
         except asyncio.CancelledError:
             stop.request()
             raise
@@ -221,7 +266,7 @@ class Batcher(Generic[Item, Result]):
         return results
 
     async def _find_the_guilty(
-        self, batch: Sequence[_Waiting[Item, Result]], error: Exception
+        self, batch: Sequence[_Waiting[Item, Result]], error: Exception, runner: int
     ) -> None:
         """A run failed: blame its only member, or look in each half of it."""
         if len(batch) == 1:
@@ -232,7 +277,12 @@ class Batcher(Generic[Item, Result]):
         for half in (batch[:middle], batch[middle:]):
             now = time.monotonic()
             if wanted := [waiting for waiting in half if _is_wanted(waiting, now)]:
-                await self._answer(wanted)
+                await self._answer(wanted, runner)
+
+
+def _leave_unanswered(waiting: _Waiting[Item, Result]) -> None:
+    if not waiting.result.done():
+        waiting.result.set_exception(Unavailable(UNLOADED))
 
 
 def _is_wanted(waiting: _Waiting[Item, Result], now: float) -> bool:

@@ -1,224 +1,321 @@
-"""The models of one service: loaded, warm, and found by name and version."""
+"""The models of one service: found by name and version, loaded and unloaded at run time."""
 
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
-import math
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from mlmesh.inference.batcher import Batcher, Stop
-from mlmesh.inference.loading import load
-from mlmesh.inference.session import (
-    Array,
-    Arrays,
-    BadGraph,
-    RunOptions,
-    Session,
-    SessionOptions,
-    stoppable,
-)
-from mlmesh.inference.trial import TrialLimits, try_versions
-from mlmesh.registry.manifest import Manifest
-from mlmesh.registry.store import BadVersion, StoredVersion, versions_in
-from mlmesh.runtime.errors import ModelNotFound, Unavailable
+from mlmesh.inference.catalogue import Catalogue
+from mlmesh.inference.hosted_model import HostedModel, VersionState, unknown
+from mlmesh.inference.opening import Copied, Opener, give_memory_back
+from mlmesh.inference.options import HostOptions
+from mlmesh.inference.scratch import scratch_folder
+from mlmesh.inference.session import BadGraph
+from mlmesh.inference.version import Hold, LoadedVersion
+from mlmesh.registry.pointers import BadPointers, Pointers, check_label
+from mlmesh.registry.store import BadVersion, StoredVersion
+from mlmesh.runtime.errors import InvalidInput, ModelNotFound, NotFound, Precondition
+from mlmesh.runtime.metrics import InferenceMetrics
 
 logger = logging.getLogger(__name__)
 
-Observe = Callable[[str, str, float], None]
-"""Told the model, the version and the seconds of every run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the graph gave for an item."""
-
-    outputs: Mapping[str, Array]
-    """Every output, with as many rows as the item had."""
-    seconds: float
-    """How long the graph ran for the batch that the item was part of."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedVersion:
-    """A version that answers calls."""
-
-    manifest: Manifest
-    session: Session
-    batcher: Batcher[Arrays, Answer]
-
-    async def run(self, inputs: Arrays, *, deadline: float = math.inf, priority: int = 0) -> Answer:
-        """Run the graph on rows that lie along the first axis of every input.
-
-        deadline, priority: as for Batcher.submit, which also says what is raised.
-        """
-        rows = len(next(iter(inputs.values())))
-        return await self.batcher.submit(inputs, rows, deadline=deadline, priority=priority)
-
-
-@dataclass(frozen=True, slots=True)
-class FailedVersion:
-    """A version that could not be loaded."""
-
-    stored: StoredVersion
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class HostedModel:
-    """A model and those of its versions that answer, oldest first."""
-
-    name: str
-    versions: dict[str, LoadedVersion] = field(default_factory=dict)
-    failed: list[FailedVersion] = field(default_factory=list)
-
-    @property
-    def default_version(self) -> str:
-        """The newest version that answers; empty when none does."""
-        return next(reversed(self.versions), "")
-
-
-@dataclass(frozen=True, slots=True)
-class HostOptions:
-    """How models are held."""
-
-    session: SessionOptions = field(default_factory=SessionOptions)
-    max_batch: int = 32
-    max_waiting: int = 4096
-    trial: TrialLimits | None = field(default_factory=TrialLimits)
-    """Limits of the process that loads each version first; None when they are known to be good."""
-
 
 class Host:
-    """Finds models by name and version."""
+    """Finds models, and changes which versions of them answer.
 
-    def __init__(self, models: Mapping[str, HostedModel], default_model: str) -> None:
-        self.models = models
-        self.default_model = default_model
+    Changes happen one after another; calls go on meanwhile, and each is answered by one version.
+    """
+
+    def __init__(self, options: HostOptions, opener: Opener, metrics: InferenceMetrics) -> None:
+        self.models: dict[str, HostedModel] = {}
+        self.default_model = options.default_model
+        self._options = options
+        self._catalogue = Catalogue(options.roots, options.services)
+        self._opener = opener
+        self._metrics = metrics
+        self._changing = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._stamps: dict[Path, object] = {}
 
     def find(self, name: str, version: str) -> LoadedVersion:
-        """The version that a caller asked for; empty names mean the defaults.
+        """The version that a caller asked for, by its name or a label; empty means the default.
 
-        Raises ModelNotFound, or Unavailable for a version that is there but could not be loaded.
+        Raises ModelNotFound, or Unavailable for a version that is there but does not answer.
         """
         model = self.models.get(name or self.default_model)
         if model is None:
-            raise ModelNotFound(
-                _unknown("model: there is", name or self.default_model, self.models)
+            raise ModelNotFound(unknown("model: there is", name or self.default_model, self.models))
+        return model.find(version)
+
+    def using(self, name: str, version: str) -> Hold:
+        """The same as a context manager; inside the block the version is not unloaded."""
+        return self.find(name, version).hold()
+
+    async def load(self, name: str, version: str = "") -> None:
+        """Load a version, or swap it for its changed copy; empty: every one that is not loaded.
+
+        The version that answered under this name goes on until the new one is warm, and ends what
+        it has begun. Raises ModelNotFound; Precondition when what was asked for cannot be loaded.
+        """
+        async with self._changing:
+            found = await asyncio.to_thread(self._catalogue.versions_of, name)
+            wanted = [stored for stored in found if version in ("", stored.version)]
+            if not wanted:
+                what = f"{name} {version}".strip()
+                raise ModelNotFound(f"model: {what!r} is not in this service's repository")
+            self._read_pointers(self._model(name))
+            await self._load(wanted, again=True)
+            self._refuse_failures(name, wanted)
+            await self._mark(name, [stored.version for stored in wanted], unloaded=False)
+
+    async def unload(self, name: str, version: str = "") -> None:
+        """Let a version, or all of a model, answer no more; comes back when its memory is free.
+
+        What it has begun it may end. Raises ModelNotFound; Precondition for the version that was
+        made the default, unless it goes with all.
+        """
+        async with self._changing:
+            model = self._known(name)
+            versions = [version] if version else list(model.versions)
+            for one in versions:
+                self._require_state(model, one)
+            if version and version == model.pointers.default:
+                raise Precondition(
+                    f"version: {version} is the default of {name}; make another one the default "
+                    "first, or unload the whole model"
+                )
+            await self._mark(name, versions, unloaded=True)
+            gone = [model.take(VersionState(one, "UNLOADED")) for one in versions]
+            await self._retire(name, gone)
+
+    async def set_default(self, name: str, version: str) -> None:
+        """Make a version answer callers that name none; raises as `set_label`."""
+        async with self._changing:
+            self._require_ready(self._known(name), version)
+            await self._point(name, lambda said: said.model_copy(update={"default": version}))
+
+    async def set_label(self, name: str, label: str, version: str) -> None:
+        """Let `label` stand for a version. Raises ModelNotFound; InvalidInput for a label that
+        cannot be one; Precondition for a version that does not answer."""
+        async with self._changing:
+            model = self._known(name)
+            self._require_ready(model, version)
+            try:
+                check_label(label, [state.version for state in model.states()])
+            except BadPointers as error:
+                raise InvalidInput("label", str(error).removeprefix("label: ")) from None
+            labels = {**model.labels, label: version}
+            await self._point(name, lambda said: said.model_copy(update={"labels": labels}))
+
+    async def remove_label(self, name: str, label: str) -> None:
+        """Let a label stand for nothing any more; raises ModelNotFound or NotFound."""
+        async with self._changing:
+            model = self._known(name)
+            if label not in model.labels:
+                raise NotFound(unknown(f"label: {name} has", label, dict(model.labels)))
+            labels = {key: value for key, value in model.labels.items() if key != label}
+            await self._point(name, lambda said: said.model_copy(update={"labels": labels}))
+
+    async def follow(self) -> None:
+        """Make the host what its repositories say: load what is new or changed, unload what went.
+
+        Versions that were unloaded stay so. Those that cannot be loaded are kept as failed, and
+        tried again when their files change.
+        """
+        async with self._changing:
+            found = await asyncio.to_thread(self._catalogue.versions)
+            await self._forget_missing(found)
+            for name in {stored.model for stored in found}:
+                self._read_pointers(self._model(name))
+            wanted = []
+            for stored in found:
+                model = self.models[stored.model]
+                if stored.version not in model.pointers.unloaded:
+                    wanted.append(stored)
+                elif stored.version not in model.versions:
+                    model.others[stored.version] = VersionState(stored.version, "UNLOADED")
+            await self._load(wanted, again=False)
+
+    async def close(self) -> None:
+        """Unload everything without waiting for what is under way."""
+        for model in self.models.values():
+            for name in list(model.versions):
+                if (version := model.take(VersionState(name, "UNLOADED"))) is not None:
+                    await version.__aexit__(None, None, None)
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    async def _load(self, wanted: Sequence[StoredVersion], *, again: bool) -> None:
+        """Copy, try and open those that are not loaded as they are now.
+
+        again: also those that failed as they are now.
+        """
+        copies: list[Copied] = []
+        try:
+            for stored in wanted:
+                if await self._needs_loading(stored, again):
+                    try:
+                        copies.append(await self._opener.copy(stored))
+                    except BadVersion as error:
+                        self._fail(stored, str(error))
+            reasons = await self._opener.tried(copies)
+            for reason in reasons:
+                await self._open(copies.pop(0), reason)
+        except asyncio.CancelledError:
+            for copied in copies:
+                self._opener.discard(copied)
+            for stored in wanted:
+                self.models[stored.model].give_up_loading(stored.version)
+            raise
+
+    async def _needs_loading(self, stored: StoredVersion, again: bool) -> bool:
+        model = self._model(stored.model)
+        stamp = await asyncio.to_thread(self._catalogue.stamp, stored)
+        seen = self._stamps.get(stored.folder) == stamp
+        self._stamps[stored.folder] = stamp
+        if stored.version in model.versions:
+            return not seen and await asyncio.to_thread(self._changed, stored, model)
+        if seen and not again and self._failed(model, stored.version):
+            return False
+        model.others[stored.version] = VersionState(stored.version, "LOADING")
+        return True
+
+    def _failed(self, model: HostedModel, version: str) -> bool:
+        return version in model.others and model.others[version].state == "FAILED"
+
+    async def _open(self, copied: Copied, reason: str) -> None:
+        try:
+            if reason:
+                raise BadVersion(reason)
+            version = await self._opener.open(copied)
+        except BaseException as error:
+            self._opener.discard(copied)
+            if not isinstance(error, BadVersion | BadGraph):
+                raise
+            self._fail(copied.stored, str(error))
+            return
+        await version.__aenter__()
+        stored = copied.stored
+        replaced = self.models[stored.model].put(stored.version, version)
+        self._metrics.loaded(stored.model, stored.version, version.provider)
+        await self._retire(stored.model, [replaced])
+
+    async def _retire(self, name: str, versions: Iterable[LoadedVersion | None]) -> None:
+        """Free versions that nobody finds any more, once nobody uses them, even if the caller of
+        this goes away."""
+        leaving = [self._task(self._leave(name, one)) for one in versions if one is not None]
+        for task in leaving:
+            await asyncio.shield(task)
+
+    async def _leave(self, name: str, version: LoadedVersion) -> None:
+        try:
+            async with asyncio.timeout(self._options.drain_seconds):
+                await version.unused()
+        except TimeoutError:
+            logger.warning(
+                "model unloaded under calls",
+                extra={"model": name, "version": version.manifest.version},
             )
-        wanted = version or model.default_version
-        if wanted in model.versions:
-            return model.versions[wanted]
-        if not wanted or any(failed.stored.version == wanted for failed in model.failed):
-            raise Unavailable(
-                f"model_version: {model.name} {wanted or 'has no version that'} "
-                "could not be loaded, GetModel says why"
+        await version.__aexit__(None, None, None)
+        self._opener.discard(version)
+        await asyncio.to_thread(give_memory_back)
+        model = self.models.get(name)
+        if model is None or version.manifest.version not in model.versions:
+            self._metrics.unloaded(name, version.manifest.version, version.provider)
+        logger.info("model unloaded", extra={"model": name, "version": version.manifest.version})
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        return task
+
+    async def _forget_missing(self, found: Sequence[StoredVersion]) -> None:
+        there = {(stored.model, stored.version) for stored in found}
+        for model in list(self.models.values()):
+            names = [state.version for state in model.states()]
+            gone = [one for one in names if (model.name, one) not in there]
+            await self._retire(model.name, [model.forget(one) for one in gone])
+            if not model.states():
+                del self.models[model.name]
+
+    def _changed(self, stored: StoredVersion, model: HostedModel) -> bool:
+        return self._catalogue.digest(stored) != self._catalogue.digest_of(
+            model.versions[stored.version].folder
+        )
+
+    def _model(self, name: str) -> HostedModel:
+        return self.models.setdefault(name, HostedModel(name))
+
+    def _known(self, name: str) -> HostedModel:
+        if name not in self.models:
+            raise ModelNotFound(unknown("model: there is", name, self.models))
+        return self.models[name]
+
+    def _require_state(self, model: HostedModel, version: str) -> None:
+        known = [state.version for state in model.states()]
+        if version not in known:
+            raise ModelNotFound(unknown(f"version: {model.name} has", version, known))
+
+    def _require_ready(self, model: HostedModel, version: str) -> None:
+        self._require_state(model, version)
+        if version not in model.versions:
+            raise Precondition(f"version: {model.name} {version} does not answer; load it first")
+
+    def _refuse_failures(self, name: str, wanted: Sequence[StoredVersion]) -> None:
+        model = self.models[name]
+        reasons = {state.version: state.reason for state in model.states()}
+        for stored in wanted:
+            if reason := reasons.get(stored.version):
+                raise Precondition(f"version: {name} {stored.version}: {reason}")
+
+    def _fail(self, stored: StoredVersion, reason: str) -> None:
+        names = {"model": stored.model, "version": stored.version}
+        logger.error("model failed", extra={**names, "reason": reason})
+        self.models[stored.model].fail(stored.version, reason)
+
+    def _read_pointers(self, model: HostedModel) -> None:
+        try:
+            model.pointers = self._catalogue.pointers(model.name)
+        except BadPointers as error:
+            # What they said last goes on: a broken file must not move callers to another version.
+            logger.error("pointers not read", extra={"model": model.name, "reason": str(error)})
+
+    async def _mark(self, name: str, versions: Sequence[str], *, unloaded: bool) -> None:
+        """Remember over a restart which versions are not to be loaded."""
+        said = set(self.models[name].pointers.unloaded)
+        wanted = said | set(versions) if unloaded else said - set(versions)
+        if wanted != said:
+            marks = {"unloaded": tuple(sorted(wanted))}
+            await self._point(name, lambda pointers: pointers.model_copy(update=marks))
+
+    async def _point(self, name: str, change: Callable[[Pointers], Pointers]) -> None:
+        """Change a model's pointers, on disk and then here."""
+        model = self.models[name]
+        try:
+            model.pointers = await asyncio.to_thread(self._catalogue.change_pointers, name, change)
+        except BadPointers as error:
+            # A read-only repository must not keep an operator from acting.
+            model.pointers = change(model.pointers)
+            logger.warning(
+                "change kept until the restart only", extra={"model": name, "reason": str(error)}
             )
-        raise ModelNotFound(_unknown(f"model_version: {model.name} has", wanted, model.versions))
 
 
 @asynccontextmanager
-async def open_host(
-    root: Path, default_model: str, options: HostOptions, observe: Observe
-) -> AsyncIterator[Host]:
-    """Load and warm every version below `root`; free them when the block ends.
+async def open_host(options: HostOptions, metrics: InferenceMetrics) -> AsyncIterator[Host]:
+    """Load and warm every version of the repositories; free them when the block ends.
 
     A version that cannot be loaded is kept as failed, with the reason.
     """
-    models: dict[str, HostedModel] = {}
-    async with AsyncExitStack() as stack:
-        stored_versions = list(versions_in(root))
-        reasons = await _tried(stored_versions, options)
-        for stored, reason in zip(stored_versions, reasons, strict=True):
-            model = models.setdefault(stored.model, HostedModel(stored.model))
-            try:
-                if reason:
-                    raise BadVersion(reason)
-                loaded = await stack.enter_async_context(_loaded(stored, options, observe))
-            except (BadVersion, BadGraph) as error:
-                reason = str(error)
-                logger.error("model failed", extra={**_names(stored), "reason": reason})
-                model.failed.append(FailedVersion(stored, reason))
-            else:
-                model.versions[stored.version] = loaded
-        yield Host(models, default_model)
-
-
-async def _tried(versions: Sequence[StoredVersion], options: HostOptions) -> Sequence[str]:
-    """Why each version cannot be loaded; empty where it can, or is not tried."""
-    if options.trial is None:
-        return [""] * len(versions)
-    return await try_versions(versions, options.session, options.max_batch, options.trial)
-
-
-@asynccontextmanager
-async def _loaded(
-    stored: StoredVersion, options: HostOptions, observe: Observe
-) -> AsyncIterator[LoadedVersion]:
-    started = time.perf_counter()
-    # One thread a version: a slow model never keeps another from running.
-    with ThreadPoolExecutor(1, thread_name_prefix=f"{stored.model}-{stored.version}") as thread:
-        loop = asyncio.get_running_loop()
-        manifest, session = await loop.run_in_executor(
-            thread, load, stored, options.session, options.max_batch
-        )
-
-        async def run(items: Sequence[Arrays], stop: Stop) -> list[Answer]:
-            options = stoppable()
-            stop.on_request(partial(setattr, options, "terminate", True))
-            answers = await loop.run_in_executor(thread, run_batch, session, items, options)
-            observe(stored.model, stored.version, answers[0].seconds)
-            return answers
-
-        batcher = Batcher(run, max_batch=options.max_batch, max_waiting=options.max_waiting)
-        async with batcher:
-            logger.info(
-                "model loaded",
-                extra={
-                    **_names(stored),
-                    "provider": session.provider,
-                    "threads": options.session.threads,
-                    "seconds": round(time.perf_counter() - started, 3),
-                },
-            )
-            yield LoadedVersion(manifest, session, batcher)
-
-
-def run_batch(session: Session, items: Sequence[Arrays], options: RunOptions) -> list[Answer]:
-    """Run items as one batch and hand each its rows."""
-    started = time.perf_counter()
-    outputs = session.run(items[0] if len(items) == 1 else _joined(items), options)
-    seconds = time.perf_counter() - started
-    if len(items) == 1:
-        return [Answer(outputs, seconds)]
-    answers = []
-    start = 0
-    for item in items:
-        stop = start + len(next(iter(item.values())))
-        rows = {name: output[start:stop] for name, output in outputs.items()}
-        answers.append(Answer(rows, seconds))
-        start = stop
-    return answers
-
-
-def _joined(items: Sequence[Arrays]) -> dict[str, Array]:
-    return {name: np.concatenate([item[name] for item in items]) for name in items[0]}
-
-
-def _names(stored: StoredVersion) -> dict[str, str]:
-    return {"model": stored.model, "version": stored.version}
-
-
-def _unknown(whose: str, name: str, known: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(name[:64], known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(sorted(known))}"
-    return f"{whose} nothing named {name[:64]!r}, {hint}"
+    with scratch_folder() as scratch:
+        host = Host(options, Opener(options, scratch, metrics.observe), metrics)
+        try:
+            await host.follow()
+            yield host
+        finally:
+            await host.close()

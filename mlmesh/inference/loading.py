@@ -1,49 +1,133 @@
-"""From a version's folder to a session that is warm and gives the answers that it should."""
+"""From a version's private copy to sessions that are warm and give the answers that they should."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
-from mlmesh.inference.session import BadGraph, Session, SessionOptions
-from mlmesh.registry.manifest import Golden, Manifest, Tensor
-from mlmesh.registry.store import BadVersion, StoredVersion, verified
+from mlmesh.inference.batch import Shaping
+from mlmesh.inference.options import VersionOptions
+from mlmesh.inference.session import Array, BadGraph, Session
+from mlmesh.registry.manifest import MODEL_FILE, Golden, Manifest, Tensor
+from mlmesh.registry.store import BadVersion
+
+MOST_WARM_UPS = 32
 
 
-def load(
-    stored: StoredVersion, options: SessionOptions, max_batch: int
-) -> tuple[Manifest, Session]:
-    """Read, check, open, warm up and try a version; raises BadVersion or BadGraph."""
-    version = verified(stored)
-    manifest = version.manifest
-    session = Session(version.graph, options)
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A version that is ready to run."""
+
+    sessions: tuple[Session, ...]
+    """One for every instance."""
+    shaping: Shaping
+    max_batch: int
+    """Most rows that one run takes; 1 for a graph that takes one item, whatever its rows."""
+
+
+def open_version(folder: Path, manifest: Manifest, options: VersionOptions) -> Opened:
+    """Open, warm up and try a version whose files lie in `folder`; raises BadVersion or BadGraph.
+
+    The files must be checked already: see mlmesh.registry.private_copy.
+    """
+    sessions = tuple(
+        Session(folder / MODEL_FILE, options.session, device) for device in options.devices
+    )
     for kind in ("inputs", "outputs"):
-        said, found = getattr(manifest, kind), getattr(session, kind)
+        said, found = getattr(manifest, kind), getattr(sessions[0], kind)
         if said != found:
             raise BadVersion(f"{kind}: the manifest names {said}, the graph has {found}")
+    batching = manifest.batching
+    buckets = options.buckets or batching.buckets
+    rows = [options.queue.max_batch, batching.max_rows, *buckets[-1:]]
+    together = takes_batches(manifest)
+    opened = Opened(
+        sessions,
+        Shaping(manifest.inputs, together, buckets, batching.lengths),
+        max_batch=min(most for most in rows if most is not None) if together else 1,
+    )
     try:
-        session.warm_up(1)
-        session.warm_up(max_batch)
-        if manifest.golden is not None:
-            _check_golden(session, manifest.golden, manifest.inputs)
+        for session in sessions:
+            _warm_up(session, opened)
+            if manifest.golden is not None:
+                _check_golden(session, manifest, manifest.golden)
     except BadVersion:
         raise
     except Exception as error:  # whatever a graph does wrong, its neighbours go on
         raise BadGraph(f"warm-up failed: {_first_line(error)}") from error
-    return manifest, session
+    return opened
 
 
-def _check_golden(session: Session, golden: Golden, inputs: tuple[Tensor, ...]) -> None:
-    """Refuse a version that does not answer here as it did where it was trained."""
-    arrays = {one.name: np.array(golden.inputs[one.name], one.dtype) for one in inputs}
-    found = session.run(arrays)
-    for name, expected in golden.outputs.items():
-        worst = float(np.abs(found[name] - np.array(expected)).max())
+def takes_batches(manifest: Manifest) -> bool:
+    """Whether rows of several items may run together: a free first axis, in and out."""
+    tensors = (*manifest.inputs, *manifest.outputs)
+    free = all(tensor.shape and tensor.shape[0] is None for tensor in tensors)
+    return bool(manifest.inputs) and free and manifest.batching.together
+
+
+def _warm_up(session: Session, opened: Opened) -> None:
+    """Run the sizes that will be used; refuse a graph that does not give a row for every row."""
+    shaping = opened.shaping
+    sizes = shaping.buckets or (1, opened.max_batch)
+    lengths = shaping.lengths.buckets if shaping.lengths else ()
+    runs = [(rows, length) for length in lengths or (1,) for rows in dict.fromkeys(sizes)]
+    for rows, length in runs[:MOST_WARM_UPS] if shaping.batched else [(1, 1)]:
+        outputs = session.warm_up(rows, length)
+        for name, output in outputs.items():
+            if shaping.batched and len(output) != rows:
+                raise BadVersion(
+                    f"outputs: {name} has {len(output)} rows where the inputs have {rows}; "
+                    "say `together: false` in the manifest's batching"
+                )
+
+
+def _check_golden(session: Session, manifest: Manifest, golden: Golden) -> None:
+    """Refuse a version that does not answer here as it did where it comes from."""
+    inputs = {one.name: array_of(golden.inputs[one.name], one) for one in manifest.inputs}
+    found = session.run(inputs)
+    specs = {one.name: one for one in manifest.outputs}
+    for name, said in golden.outputs.items():
+        expected = array_of(said, specs[name])
+        if found[name].shape != expected.shape:
+            raise BadVersion(
+                f"golden: {name} has the shape {found[name].shape} here, "
+                f"the manifest has {expected.shape}"
+            )
+        worst = difference(found[name], expected, specs[name])
         # Written so that NaN fails it as well.
         if not worst <= golden.tolerance:
             raise BadVersion(
                 f"golden: {name} is off by {worst:.3g} from what the manifest says, "
                 f"the tolerance is {golden.tolerance:g}"
             )
+
+
+def array_of(values: list[Any], tensor: Tensor) -> Array:
+    """Golden values as the graph takes them; raises BadVersion."""
+    try:
+        if tensor.dtype == "string":
+            # By way of numpy's own texts, which refuse lists of different lengths.
+            return np.array(values, dtype=np.dtypes.StringDType(coerce=False)).astype(object)
+        if tensor.dtype == "bfloat16":
+            return (np.array(values, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+        return np.array(values, dtype=tensor.dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadVersion(f"golden: {tensor.name}: {_first_line(error)}") from None
+
+
+def difference(one: Array, other: Array, tensor: Tensor) -> float:
+    """The largest absolute difference of two outputs of one shape; texts differ by 1 or not."""
+    if tensor.dtype == "string":
+        return float(not np.array_equal(one, other))
+    if tensor.dtype == "bfloat16":
+        one, other = (half.astype(np.uint32) << 16 for half in (one, other))
+        one, other = one.view(np.float32), other.view(np.float32)
+    if not one.size:
+        return 0.0
+    return float(np.abs(one.astype(np.float64) - other.astype(np.float64)).max())
 
 
 def _first_line(error: Exception) -> str:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import logging
+from collections.abc import Sequence
 from typing import Literal
 
 import onnxruntime as ort
 
+from mlmesh.inference.device import CUDA, Device
 from mlmesh.runtime.program import BadConfiguration
 
 logger = logging.getLogger(__name__)
 
 Choice = Literal["auto", "cuda", "cpu"]
-CPU = "CPUExecutionProvider"
-CUDA = "CUDAExecutionProvider"
 
 
-def providers_for(choice: Choice) -> list[str]:
-    """ONNX Runtime providers to ask for, best first.
+def device_for(choice: Choice) -> Device:
+    """The device of models for which no instances are stated.
 
     Raises BadConfiguration when "cuda" is asked for and not there.
 
@@ -26,23 +26,23 @@ def providers_for(choice: Choice) -> list[str]:
     probed; whether a session then really runs on CUDA is known when it is open.
     """
     if choice == "cpu":
-        return _chosen([CPU], "as the settings say")
-    problem = _cuda_problem()
+        return _chosen(Device(), "as the settings say")
+    problem = cuda_problem()
     if problem is None:
-        # Finds the CUDA libraries that came as Python packages.
-        ort.preload_dlls()
-        return _chosen([CUDA, CPU], "CUDA is there")
+        return _chosen(Device("cuda"), "CUDA is there")
     if choice == "cuda":
         raise BadConfiguration(f"MLMESH_PROVIDER: CUDA was asked for, but {problem}")
-    return _chosen([CPU], f"no CUDA, {problem}")
+    return _chosen(Device(), f"no CUDA, {problem}")
 
 
-def _chosen(providers: list[str], reason: str) -> list[str]:
-    logger.info("provider chosen", extra={"provider": providers[0], "reason": reason})
-    return providers
+def require_cuda(devices: Sequence[Device], setting: str) -> None:
+    """Raise BadConfiguration, naming the setting, when a device is stated that is not there."""
+    wanted = [device for device in devices if device.kind == "cuda"]
+    if wanted and (problem := cuda_problem()):
+        raise BadConfiguration(f"{setting}: {wanted[0]} was asked for, but {problem}")
 
 
-def _cuda_problem() -> str | None:
+def cuda_problem() -> str | None:
     """Why CUDA cannot be used here, or None."""
     if CUDA not in ort.get_available_providers():
         return "this ONNX Runtime was built without it"
@@ -50,4 +50,11 @@ def _cuda_problem() -> str | None:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
         return "this machine has no CUDA driver"
+    # Finds the CUDA libraries that came as Python packages.
+    ort.preload_dlls()
     return None
+
+
+def _chosen(device: Device, reason: str) -> Device:
+    logger.info("provider chosen", extra={"provider": device.provider, "reason": reason})
+    return device

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mlmesh.inference.provider import CPU
+from mlmesh.inference.binding import CudaRunner, not_recorded
+from mlmesh.inference.brain_floats import BrainFloatRunner
+from mlmesh.inference.device import Device
 from mlmesh.registry.manifest import Tensor
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
+Optimisation = Literal["none", "basic", "extended", "all"]
 
 _DTYPES = {
     "tensor(bool)": "bool",
@@ -26,7 +30,12 @@ _DTYPES = {
     **{f"tensor(int{bits})": f"int{bits}" for bits in (8, 16, 32, 64)},
     **{f"tensor(uint{bits})": f"uint{bits}" for bits in (8, 16, 32, 64)},
 }
-
+_LEVELS = {
+    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
 
 RunOptions: TypeAlias = Any
 """onnxruntime.RunOptions, which has no types."""
@@ -47,40 +56,107 @@ class BadGraph(Exception):
 class SessionOptions:
     """How a graph is run."""
 
-    providers: Sequence[str] = (CPU,)
-    """ONNX Runtime providers to ask for, best first; see `providers_for`."""
     threads: int = 1
     """Threads within one operator. Several services share a small machine: one each by default."""
+    inter_op_threads: int = 1
+    """Operators that run side by side; more than 1 helps graphs of parallel branches only."""
+    arena: bool = True
+    """Whether freed memory is kept for the next run."""
+    optimisation: Optimisation = "all"
+    """How far ONNX Runtime rewrites the graph before it runs."""
+    cuda_graphs: bool = False
+    """Whether runs of a fixed batch size are recorded and replayed on CUDA."""
+
+
+class Runner(Protocol):
+    """Runs an open session on arrays of the machine's own memory."""
+
+    def run(self, inputs: Arrays, options: RunOptions | None) -> list[Array]: ...
 
 
 class Session:
-    """Runs one graph. `run` may be called from any thread."""
+    """Runs one graph on one device. `run` may be called from any thread, one at a time on CUDA."""
 
-    def __init__(self, graph: bytes, options: SessionOptions) -> None:
-        """Open a serialised graph; raises BadGraph."""
-        settings = ort.SessionOptions()
-        settings.intra_op_num_threads = options.threads
-        settings.inter_op_num_threads = 1
-        settings.log_severity_level = 3
-        # A thread that spins while it waits takes a core from the neighbours.
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    def __init__(
+        self, graph: Path | bytes, options: SessionOptions, device: Device | None = None
+    ) -> None:
+        """Open a graph, from a file or serialised; raises BadGraph."""
+        device = device or Device()
+        source = graph if isinstance(graph, bytes) else str(graph)
+        providers = device.providers(graphs=options.cuda_graphs)
         try:
-            self._session = ort.InferenceSession(graph, settings, providers=list(options.providers))
+            self._session = ort.InferenceSession(
+                source, session_settings(options), providers=providers
+            )
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
             raise BadGraph((str(error).splitlines() or [type(error).__name__])[0]) from error
+        self.device = device
         self.provider: str = self._session.get_providers()[0]
+        if self.provider != device.provider:
+            raise BadGraph(f"{device} was asked for, but ONNX Runtime gave {self.provider}")
         self.inputs = tuple(_tensor(node) for node in self._session.get_inputs())
         self.outputs = tuple(_tensor(node) for node in self._session.get_outputs())
         self._output_names = [tensor.name for tensor in self.outputs]
+        self._runner = self._runner_for(options)
 
     def run(self, inputs: Arrays, options: RunOptions | None = None) -> dict[str, Array]:
-        """Every output of the graph, by name."""
-        results = self._session.run(self._output_names, dict(inputs), options)
+        """Every output of the graph, by name; bfloat16 as the bit patterns, in uint16."""
+        results = self._runner.run(inputs, options)
         return dict(zip(self._output_names, results, strict=True))
 
-    def warm_up(self, batch: int) -> None:
-        """Run once on zeros, so that the first caller does not pay for the graph's preparations."""
-        self.run({tensor.name: _zeros(tensor, batch) for tensor in self.inputs})
+    def warm_up(self, rows: int, length: int = 1) -> dict[str, Array]:
+        """Run once on zeros, so that the first caller does not pay for the graph's preparations.
+
+        rows, length: sizes of the first and second axis of inputs where these are free.
+        """
+        return self.run({tensor.name: _zeros(tensor, rows, length) for tensor in self.inputs})
+
+    def _runner_for(self, options: SessionOptions) -> Runner:
+        dtypes = {tensor.dtype for tensor in (*self.inputs, *self.outputs)}
+        on_cuda = self.device.kind == "cuda"
+        # Texts stay in the machine's own memory, and bfloat16 comes as values.
+        if on_cuda and not dtypes & {"bfloat16", "string"}:
+            return CudaRunner(self._session, self.device, graphs=options.cuda_graphs)
+        runner: Runner = _PlainRunner(self._session, self._output_names)
+        if "bfloat16" in dtypes:
+            runner = BrainFloatRunner(self._session, self.inputs, self.outputs)
+        return _Unrecorded(runner) if on_cuda and options.cuda_graphs else runner
+
+
+class _PlainRunner:
+    def __init__(self, session: Any, outputs: list[str]) -> None:
+        self._session = session
+        self._outputs = outputs
+
+    def run(self, inputs: Arrays, options: RunOptions | None) -> list[Array]:
+        results: list[Array] = self._session.run(self._outputs, dict(inputs), options)
+        return results
+
+
+class _Unrecorded:
+    """For sessions that record CUDA graphs, but get their inputs at new addresses every time."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def run(self, inputs: Arrays, options: RunOptions | None) -> list[Array]:
+        return self._runner.run(inputs, not_recorded(options))
+
+
+def session_settings(options: SessionOptions) -> Any:
+    """onnxruntime.SessionOptions that say the same."""
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = options.threads
+    settings.inter_op_num_threads = options.inter_op_threads
+    if options.inter_op_threads > 1:
+        settings.execution_mode = ort.ExecutionMode.ORT_PARALLEL
+    settings.enable_cpu_mem_arena = options.arena
+    settings.graph_optimization_level = _LEVELS[options.optimisation]
+    settings.log_severity_level = 3
+    # A thread that spins while it waits takes a core from the neighbours.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return settings
 
 
 def _tensor(node: Any) -> Tensor:
@@ -90,8 +166,12 @@ def _tensor(node: Any) -> Tensor:
     return Tensor.model_validate({"name": node.name, "dtype": _DTYPES[node.type], "shape": shape})
 
 
-def _zeros(tensor: Tensor, batch: int) -> Array:
-    shape = [batch if axis == 0 else size or 1 for axis, size in enumerate(tensor.shape)]
+def _zeros(tensor: Tensor, rows: int, length: int) -> Array:
+    free = (rows, length)
+    shape = [
+        (free[axis] if axis < 2 else 1) if size is None else size
+        for axis, size in enumerate(tensor.shape)
+    ]
     if tensor.dtype == "string":
         return np.full(shape, "", dtype=object)
-    return np.zeros(shape, dtype=tensor.dtype)
+    return np.zeros(shape, dtype="uint16" if tensor.dtype == "bfloat16" else tensor.dtype)

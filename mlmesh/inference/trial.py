@@ -17,34 +17,39 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from mlmesh.inference.loading import load
-from mlmesh.inference.provider import CUDA
+from mlmesh.inference.batcher import QueueLimits
+from mlmesh.inference.device import Device
+from mlmesh.inference.loading import open_version
+from mlmesh.inference.options import TrialLimits, VersionOptions
 from mlmesh.inference.session import BadGraph, SessionOptions
-from mlmesh.registry.store import BadVersion, StoredVersion
+from mlmesh.registry.manifest import read_manifest
+from mlmesh.registry.store import BadVersion
+
+NICENESS = 10
+"""The models that serve go before the one that is tried."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrialLimits:
-    """What loading and warming up one version may take."""
+class Candidate:
+    """A version to try."""
 
-    seconds: float = 60.0
-    memory_bytes: int = 8 * 2**30
-    """Address space of the child; not limited on CUDA, which reserves far more than it uses."""
+    folder: Path
+    """Its private copy."""
+    options: VersionOptions
 
 
-async def try_versions(
-    versions: Sequence[StoredVersion], options: SessionOptions, max_batch: int, limits: TrialLimits
-) -> list[str]:
+async def try_versions(candidates: Sequence[Candidate], limits: TrialLimits) -> list[str]:
     """Why each version cannot be loaded; empty where it can.
 
     One child tries them in turn. When a version takes it down, a new one goes on with the next.
     """
     reasons: list[str] = []
-    while len(reasons) < len(versions):
-        async with _running_child(versions[len(reasons) :], options, max_batch, limits) as child:
+    while len(reasons) < len(candidates):
+        async with _running_child(candidates[len(reasons) :], limits) as child:
             assert child.stdout is not None
-            while len(reasons) < len(versions):
+            while len(reasons) < len(candidates):
                 try:
                     line = await asyncio.wait_for(child.stdout.readline(), limits.seconds)
                 except TimeoutError:
@@ -59,17 +64,21 @@ async def try_versions(
 
 @asynccontextmanager
 async def _running_child(
-    versions: Sequence[StoredVersion], options: SessionOptions, max_batch: int, limits: TrialLimits
+    candidates: Sequence[Candidate], limits: TrialLimits
 ) -> AsyncIterator[asyncio.subprocess.Process]:
+    on_cuda = any(device.kind == "cuda" for one in candidates for device in one.options.devices)
     order = {
-        "versions": [{**asdict(stored), "folder": str(stored.folder)} for stored in versions],
-        "options": asdict(options),
-        "max_batch": max_batch,
-        "memory_bytes": None if CUDA in options.providers else limits.memory_bytes,
+        "candidates": [
+            {"folder": str(one.folder), "options": asdict(one.options)} for one in candidates
+        ],
+        "memory_bytes": None if on_cuda else limits.memory_bytes,
     }
-    command = (sys.executable, "-m", "mlmesh.inference.trial", json.dumps(order))
+    command = (sys.executable, "-m", "mlmesh.inference.trial")
     child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
     try:
+        assert child.stdin is not None
+        # As one line, for the pipe stays open: when it ends, the parent is gone.
+        child.stdin.write(json.dumps(order).encode() + b"\n")
         yield child
     finally:
         with suppress(ProcessLookupError):
@@ -82,27 +91,37 @@ def _end_of(code: int) -> str:
     return f"the process that tried to load it {how}; it may need more memory than is allowed"
 
 
-def main(order: str) -> None:
+def main() -> None:
     """In the child: print a JSON line for every version, "" or the reason against it."""
+    os.nice(NICENESS)
+    order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    said = json.loads(order)
-    if said["memory_bytes"] is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (said["memory_bytes"],) * 2)
-    options = SessionOptions(**said["options"])
-    for version in said["versions"]:
-        stored = StoredVersion(**{**version, "folder": Path(version["folder"])})
-        print(json.dumps(_reason_against(stored, options, said["max_batch"])), flush=True)
+    if order["memory_bytes"] is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (order["memory_bytes"],) * 2)
+    for said in order["candidates"]:
+        candidate = Candidate(Path(said["folder"]), _options_of(said["options"]))
+        print(json.dumps(_reason_against(candidate)), flush=True)
 
 
 def _end_with_parent() -> None:
-    """The parent holds the other end of stdin, and nothing is ever written to it."""
+    """The parent holds the other end of stdin, and writes nothing more to it."""
     sys.stdin.read()
     os._exit(1)
 
 
-def _reason_against(stored: StoredVersion, options: SessionOptions, max_batch: int) -> str:
+def _options_of(said: dict[str, Any]) -> VersionOptions:
+    devices = dict.fromkeys(Device(**device) for device in said["devices"])
+    return VersionOptions(
+        session=SessionOptions(**said["session"]),
+        devices=tuple(devices),  # one instance on each device tells enough
+        queue=QueueLimits(**said["queue"]),
+        buckets=tuple(said["buckets"]),
+    )
+
+
+def _reason_against(candidate: Candidate) -> str:
     try:
-        load(stored, options, max_batch)
+        open_version(candidate.folder, read_manifest(candidate.folder), candidate.options)
     except (BadVersion, BadGraph) as error:
         return str(error)[:2000] or "it cannot be loaded"
     except MemoryError:
@@ -111,4 +130,4 @@ def _reason_against(stored: StoredVersion, options: SessionOptions, max_batch: i
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

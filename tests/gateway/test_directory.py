@@ -1,54 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
 from gateway.directory import open_directory
-from gateway.running import RunningGateway, running_gateway
 from gateway.settings import GatewaySettings
-from mlmesh.inference.host import HostOptions, open_host
-from mlmesh.inference.models_service import models_service
-from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import ServerMetrics
-from mlmesh.runtime.server import running_server
-from predictor.service import predictor_service
+from tests.gateway.services import OTHER, PREDICTOR, gateway_of, serving
 from tests.tiny_models import write_classifier
-
-OTHER = "mlmesh.v1.OtherService"
-PREDICTOR = "mlmesh.v1.PredictorService"
-
-
-@asynccontextmanager
-async def serving(root: Path, service: str, address: str = "127.0.0.1:0") -> AsyncIterator[int]:
-    """A process that serves the models of `root` under the name of some service."""
-    registry = CollectorRegistry()
-    async with open_host(root, "tiny", HostOptions(trial=None), lambda *_: None) as host:
-        services = [predictor_service(host), models_service(host, service)]
-        async with running_server(
-            address, services, ServerMetrics(registry), Health([]), drain_seconds=0
-        ) as port:
-            yield port
-
-
-@asynccontextmanager
-async def gateway_of(
-    settings: GatewaySettings, backends: dict[str, int]
-) -> AsyncIterator[tuple[RunningGateway, httpx.AsyncClient]]:
-    targets = {service: f"127.0.0.1:{port}" for service, port in backends.items()}
-    async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(
-            running_gateway(settings.model_copy(update={"backends": targets}))
-        )
-        url = f"http://127.0.0.1:{gateway.port}"
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=15))
-        yield gateway, client
 
 
 async def problems(client: httpx.AsyncClient, wanted: Callable[[list[str]], bool]) -> list[str]:

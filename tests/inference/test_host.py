@@ -10,19 +10,23 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mlmesh.inference.host import Host, HostOptions, open_host
+from mlmesh.inference.batcher import QueueLimits
+from mlmesh.inference.host import Host, open_host
 from mlmesh.inference.models_service import ModelsService
+from mlmesh.inference.options import VersionOptions
 from mlmesh.registry.manifest import sha256_of
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import ModelNotFound, Unavailable
+from mlmesh.runtime.metrics import InferenceMetrics
 from mlmesh.v1 import models_pb2 as pb
-from tests.tiny_models import write_classifier, write_slow
+from tests.tiny_models import host_options, sign_version, write_classifier, write_slow
 
 ROW = {"features": np.array([[1, 2]], np.float32)}
 
 
-def observe(model: str, version: str, seconds: float) -> None:
-    """Nobody counts here."""
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> InferenceMetrics:
+    return InferenceMetrics(registry)
 
 
 async def test_names_left_out_mean_the_default_model_and_its_newest_version(host: Host) -> None:
@@ -66,11 +70,13 @@ def _remove(folder: Path) -> None:
 
 def _no_json(folder: Path) -> None:
     (folder / "manifest.json").write_text("{")
+    sign_version(folder)
 
 
 def _said(folder: Path, **fields: object) -> None:
     path = folder / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    sign_version(folder)
 
 
 def _other_name(folder: Path) -> None:
@@ -136,13 +142,13 @@ BROKEN = [
 
 @pytest.mark.parametrize(("damage", "reason"), BROKEN)
 async def test_a_broken_version_fails_with_its_reason_and_the_others_serve(
-    tmp_path: Path, damage: object, reason: str
+    tmp_path: Path, metrics: InferenceMetrics, damage: object, reason: str
 ) -> None:
     write_classifier(tmp_path)
     broken = write_classifier(tmp_path, version="v2.0")
     damage(broken)  # type: ignore[operator]
 
-    async with open_host(tmp_path, "tiny", HostOptions(), observe) as host:
+    async with open_host(host_options(tmp_path, "tiny"), metrics) as host:
         service = ModelsService(host, "mlmesh.v1.PredictorService")
         [model] = (await service.ListModels(pb.ListModelsRequest(), Call("1"))).models
         answer = await host.find("tiny", "").run(ROW)
@@ -156,31 +162,39 @@ async def test_a_broken_version_fails_with_its_reason_and_the_others_serve(
     assert answer.outputs["probabilities"].shape == (1, 3)
 
 
-async def test_a_graph_that_onnxruntime_refuses_fails_with_its_reason(tmp_path: Path) -> None:
+async def test_a_graph_that_onnxruntime_refuses_fails_with_its_reason(
+    tmp_path: Path, metrics: InferenceMetrics
+) -> None:
     folder = write_classifier(tmp_path)
     (folder / "model.onnx").write_bytes(b"not a graph")
     _said(folder, files={"model.onnx": sha256_of(folder / "model.onnx")})
 
-    async with open_host(tmp_path, "tiny", HostOptions(), observe) as host:
-        [failed] = host.models["tiny"].failed
+    async with open_host(host_options(tmp_path, "tiny"), metrics) as host:
+        [state] = host.models["tiny"].states()
 
-    assert failed.reason
+    assert state.state == "FAILED"
+    assert state.reason
 
 
-async def test_version_ten_is_newer_than_version_nine(tmp_path: Path) -> None:
+async def test_version_ten_is_newer_than_version_nine(
+    tmp_path: Path, metrics: InferenceMetrics
+) -> None:
     for version in ("v10.0", "v9.0", "v9.1"):
         write_classifier(tmp_path, version=version)
 
-    async with open_host(tmp_path, "tiny", HostOptions(), observe) as host:
+    async with open_host(host_options(tmp_path, "tiny"), metrics) as host:
         assert list(host.models["tiny"].versions) == ["v9.0", "v9.1", "v10.0"]
         assert host.find("", "").manifest.version == "v10.0"
 
 
-async def test_a_run_that_nobody_waits_for_ends_early(tmp_path: Path) -> None:
+async def test_a_run_that_nobody_waits_for_ends_early(
+    tmp_path: Path, metrics: InferenceMetrics
+) -> None:
     write_slow(tmp_path, rounds=1000)
-    options = HostOptions(max_batch=20_000)
+    versions = VersionOptions(queue=QueueLimits(max_batch=20_000, max_waiting=30_000))
+    options = host_options(tmp_path, "slow", versions=versions)
     rows = {"features": np.ones((20_000, 2), np.float32)}
-    async with open_host(tmp_path, "slow", options, observe) as host:
+    async with open_host(options, metrics) as host:
         version = host.find("slow", "")
         started = time.perf_counter()
         await version.run({"features": np.ones((200, 2), np.float32)})

@@ -5,7 +5,8 @@ import logging
 import onnxruntime as ort
 import pytest
 
-from mlmesh.inference.provider import CPU, CUDA, providers_for
+from mlmesh.inference.device import CPU, CUDA, Device
+from mlmesh.inference.provider import device_for
 from mlmesh.runtime.program import BadConfiguration
 
 
@@ -20,7 +21,7 @@ def built_with_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cpu_is_used_where_it_is_asked_for() -> None:
-    assert providers_for("cpu") == [CPU]
+    assert device_for("cpu") == Device()
 
 
 @pytest.mark.usefixtures("built_with_cuda")
@@ -30,9 +31,9 @@ def test_without_a_driver_the_cpu_is_used_and_one_line_says_why(
     monkeypatch.setattr("ctypes.CDLL", no_driver)
 
     with caplog.at_level(logging.INFO):
-        providers = providers_for("auto")
+        device = device_for("auto")
 
-    assert providers == [CPU]
+    assert device == Device()
     [record] = caplog.records
     assert vars(record)["reason"] == "no CUDA, this machine has no CUDA driver"
 
@@ -42,7 +43,7 @@ def test_cuda_that_is_asked_for_and_not_there_is_said(monkeypatch: pytest.Monkey
     monkeypatch.setattr("ctypes.CDLL", no_driver)
 
     with pytest.raises(BadConfiguration, match=r"^MLMESH_PROVIDER: CUDA was asked for, but"):
-        providers_for("cuda")
+        device_for("cuda")
 
 
 @pytest.mark.usefixtures("built_with_cuda")
@@ -50,4 +51,4 @@ def test_with_a_driver_cuda_comes_first(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     monkeypatch.setattr(ort, "preload_dlls", lambda: None, raising=False)
 
-    assert providers_for("auto") == [CUDA, CPU]
+    assert device_for("auto") == Device("cuda")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import pytest
 from onnx import TensorProto, helper
 
-from mlmesh.inference.session import SessionOptions
-from mlmesh.inference.trial import TrialLimits, try_versions
+from mlmesh.inference.batcher import QueueLimits
+from mlmesh.inference.options import TrialLimits, VersionOptions
+from mlmesh.inference.trial import Candidate, try_versions
 from mlmesh.registry.manifest import Tensor, read_manifest, sha256_of, write_manifest
 from mlmesh.registry.store import versions_in
 from tests.tiny_models import write_classifier, write_version
@@ -19,7 +19,9 @@ from tests.tiny_models import write_classifier, write_version
 def reasons(root: Path, **limits: Any) -> dict[str, str]:
     """What a trial says of every model below a folder."""
     stored = list(versions_in(root))
-    found = asyncio.run(try_versions(stored, SessionOptions(), 4, TrialLimits(**limits)))
+    options = VersionOptions(queue=QueueLimits(max_batch=4))
+    candidates = [Candidate(version.folder, options) for version in stored]
+    found = asyncio.run(try_versions(candidates, TrialLimits(**limits)))
     return {version.model: reason for version, reason in zip(stored, found, strict=True)}
 
 
@@ -118,12 +120,3 @@ def test_a_graph_of_a_future_opset_is_refused_with_its_reason(tmp_path: Path) ->
     write_manifest(folder, said.model_copy(update={"files": files}))
 
     assert "opset" in reasons(tmp_path)["future"]
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "manifest.json"])
-def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
-    folder = write_classifier(tmp_path, "odd")
-    (folder / name).unlink()
-    (folder / name).mkdir()
-
-    assert "Is a directory" in reasons(tmp_path)["odd"]

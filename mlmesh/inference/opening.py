@@ -1,0 +1,108 @@
+"""From a repository's folder to versions that are warm: copied, checked, tried apart, opened."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from mlmesh.inference.loading import open_version
+from mlmesh.inference.options import HostOptions
+from mlmesh.inference.trial import NICENESS, Candidate, try_versions
+from mlmesh.inference.version import LoadedVersion, Observe
+from mlmesh.registry.manifest import Manifest
+from mlmesh.registry.private_copy import copy_verified
+from mlmesh.registry.store import StoredVersion
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A version whose files are checked and lie where nobody else can change them."""
+
+    stored: StoredVersion
+    folder: Path
+    manifest: Manifest
+
+
+class Opener:
+    """scratch: a folder of our own for the private copies."""
+
+    def __init__(self, options: HostOptions, scratch: Path, observe: Observe) -> None:
+        self._options = options
+        self._scratch = scratch
+        self._observe = observe
+        self._count = 0
+
+    async def copy(self, stored: StoredVersion) -> Copied:
+        """Make the private copy; raises BadVersion."""
+        self._count += 1
+        folder = self._scratch / f"{self._count}-{stored.model}-{stored.version}"
+        options = self._options
+        manifest = await _in_background(
+            lambda: copy_verified(stored, folder, options.trust, max_bytes=options.max_bytes)
+        )
+        return Copied(stored, folder, manifest)
+
+    async def tried(self, copies: Sequence[Copied]) -> list[str]:
+        """Why each version cannot be loaded; empty where it can, or is not tried."""
+        if self._options.trial is None or not copies:
+            return [""] * len(copies)
+        candidates = [Candidate(c.folder, self._options.of(c.stored.model)) for c in copies]
+        return await try_versions(candidates, self._options.trial)
+
+    async def open(self, copied: Copied) -> LoadedVersion:
+        """Open it here, warm; raises BadVersion or BadGraph. The caller enters and leaves it."""
+        started = time.perf_counter()
+        stored, manifest = copied.stored, copied.manifest
+        options = self._options.of(stored.model)
+        opened = await _in_background(lambda: open_version(copied.folder, manifest, options))
+        version = LoadedVersion(manifest, copied.folder, opened, options, self._observe)
+        logger.info(
+            "model loaded",
+            extra={
+                "model": stored.model,
+                "version": stored.version,
+                "provider": version.provider,
+                "instances": ", ".join(version.devices),
+                "threads": options.session.threads,
+                "seconds": round(time.perf_counter() - started, 3),
+            },
+        )
+        return version
+
+    def discard(self, copied: Copied | LoadedVersion) -> None:
+        """Remove a private copy that is not needed any more."""
+        shutil.rmtree(copied.folder, ignore_errors=True)
+
+
+async def _in_background(act: Callable[[], Result]) -> Result:
+    """Call `act` on a thread that gives way to those that serve."""
+    with ThreadPoolExecutor(1, thread_name_prefix="loading", initializer=_give_way) as thread:
+        return await asyncio.get_running_loop().run_in_executor(thread, act)
+
+
+def _give_way() -> None:
+    # On Linux a thread has a niceness of its own; elsewhere it would be the whole process's.
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+
+
+def give_memory_back() -> None:
+    """Hand freed memory to the system: glibc keeps what a model took for the next one."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

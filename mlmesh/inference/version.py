@@ -1,0 +1,213 @@
+"""One version of a model that answers calls."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from mlmesh.inference.batch import Shaping
+from mlmesh.inference.batcher import Batcher, RunBatch
+from mlmesh.inference.loading import Opened
+from mlmesh.inference.options import VersionOptions
+from mlmesh.inference.session import Array, Arrays, RunOptions, Session, stoppable
+from mlmesh.inference.statistics import Spent, Statistics
+from mlmesh.inference.stop import Stop
+from mlmesh.registry.manifest import Manifest
+
+View = TypeVar("View")
+Observe = Callable[[str, str, float], None]
+"""Told the model, the version and the seconds of every run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the graph gave for an item."""
+
+    outputs: Arrays
+    """Every output, with as many rows as the item had."""
+    seconds: float
+    """How long the graph ran for the batch that the item was part of."""
+
+
+class LoadedVersion:
+    """A version in memory: its queue, and a thread for every instance of its graph.
+
+    A context manager: it runs inside the block, and frees the graph when the block ends.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        folder: Path,
+        opened: Opened,
+        options: VersionOptions,
+        observe: Observe,
+    ) -> None:
+        self.manifest = manifest
+        self.folder = folder
+        """The private copy of its files."""
+        self.provider = opened.sessions[0].provider
+        """What computes: the name of an ONNX Runtime execution provider."""
+        self.devices = tuple(str(session.device) for session in opened.sessions)
+        self.shaping = opened.shaping
+        self.max_batch = opened.max_batch
+        self.options = options
+        self.statistics = Statistics()
+        self._observe = observe
+        self._sessions = opened.sessions
+        self._stack = AsyncExitStack()
+        self._views: dict[Any, Any] = {}
+        self._users = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
+
+    async def __aenter__(self) -> Self:
+        queue = replace(self.options.queue, max_batch=self.max_batch)
+        runners = [self._runner(session) for session in self._sessions]
+        self._batcher = await self._stack.enter_async_context(
+            Batcher(*runners, limits=queue, on_taken=self._count_waiting)
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+        # Whoever still knows this version must not keep its memory.
+        self._sessions = ()
+        self._views.clear()
+
+    def hold(self) -> Hold:
+        """Keep the version from being unloaded for the length of a block."""
+        return Hold(self)
+
+    async def unused(self) -> None:
+        """Wait until nobody holds the version."""
+        await self._unused.wait()
+
+    def view(self, make: Callable[[LoadedVersion], View]) -> View:
+        """What `make` makes of this version, made once and kept as long as it is loaded."""
+        if make not in self._views:
+            self._views[make] = make(self)
+        found: View = self._views[make]
+        return found
+
+    async def run(self, inputs: Arrays, *, deadline: float = math.inf, priority: int = 0) -> Answer:
+        """Run the graph on rows that lie along the first axis of every input.
+
+        inputs: of the manifest's dtypes and shapes. More rows than a batch may have run one batch
+        after another. deadline, priority: as for Batcher.submit, which also says what is raised.
+        """
+        started = time.perf_counter_ns()
+        try:
+            answer = await self._answer(inputs, deadline, priority)
+        except BaseException:
+            self.statistics.fail.add(time.perf_counter_ns() - started)
+            raise
+        self.statistics.success.add(time.perf_counter_ns() - started)
+        return answer
+
+    async def _answer(self, inputs: Arrays, deadline: float, priority: int) -> Answer:
+        rows = self.shaping.rows_of(inputs)
+        if rows <= self.max_batch:
+            return await self._submit(inputs, rows, deadline, priority)
+        answers = [
+            await self._submit(part, self.shaping.rows_of(part), deadline, priority)
+            for part in _parts(inputs, rows, self.max_batch)
+        ]
+        outputs = {
+            name: np.concatenate([answer.outputs[name] for answer in answers])
+            for name in answers[0].outputs
+        }
+        return Answer(outputs, sum(answer.seconds for answer in answers))
+
+    async def _submit(self, inputs: Arrays, rows: int, deadline: float, priority: int) -> Answer:
+        return await self._batcher.submit(
+            inputs,
+            rows,
+            nbytes=sum(array.nbytes for array in inputs.values()),
+            key=self.shaping.key_of(inputs),
+            deadline=deadline,
+            priority=priority,
+        )
+
+    def _runner(self, session: Session) -> RunBatch[Arrays, Answer]:
+        """Runs batches on one session, in a thread of its own: models never wait for each other."""
+        name = f"{self.manifest.name}-{self.manifest.version}"
+        thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        # Not on the loop's thread: a run that is told to stop ends when its operator does.
+        self._stack.push_async_callback(asyncio.to_thread, thread.shutdown)
+        loop = asyncio.get_running_loop()
+
+        async def run(items: Sequence[Arrays], stop: Stop) -> list[Answer]:
+            options = stoppable()
+            stop.on_request(partial(setattr, options, "terminate", True))
+            answers, rows, spent = await loop.run_in_executor(
+                thread, run_batch, session, self.shaping, items, options
+            )
+            self.statistics.ran(len(items), rows, spent)
+            self._observe(self.manifest.name, self.manifest.version, spent.computing / 1e9)
+            return answers
+
+        return run
+
+    def _count_waiting(self, seconds: float) -> None:
+        self.statistics.queue.add(int(seconds * 1e9))
+
+
+class Hold:
+    """A class, not a generator, because it stands around every call."""
+
+    __slots__ = ("_version",)
+
+    def __init__(self, version: LoadedVersion) -> None:
+        self._version = version
+
+    def __enter__(self) -> LoadedVersion:
+        version = self._version
+        version._users += 1
+        version._unused.clear()
+        return version
+
+    def __exit__(self, *_: object) -> None:
+        version = self._version
+        version._users -= 1
+        if not version._users:
+            version._unused.set()
+
+
+def run_batch(
+    session: Session, shaping: Shaping, items: Sequence[Arrays], options: RunOptions
+) -> tuple[list[Answer], int, Spent]:
+    """Run items as one batch: every item's rows of the answer, all rows, and what it took."""
+    began = time.perf_counter_ns()
+    joined = shaping.join(items)
+    joined_at = time.perf_counter_ns()
+    outputs = session.run(joined.inputs, options)
+    computed_at = time.perf_counter_ns()
+    seconds = (computed_at - joined_at) / 1e9
+    answers = [Answer(part, seconds) for part in shaping.part(joined, outputs)]
+    parted_at = time.perf_counter_ns()
+    spent = Spent(joined_at - began, computed_at - joined_at, parted_at - computed_at)
+    return answers, sum(joined.rows), spent
+
+
+def _parts(inputs: Arrays, rows: int, most: int) -> list[dict[str, Array]]:
+    return [
+        {name: array[start : start + most] for name, array in inputs.items()}
+        for start in range(0, rows, most)
+    ]
