@@ -8,9 +8,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
+from gateway.beside import beside
 from gateway.mesh import Mesh
+from gateway.open_inference.path import Target, is_open_inference, target_of
+from gateway.open_inference.refusal import refusal
+from gateway.open_inference.surface import OpenInference
 from gateway.request import (
     Disconnected,
     Receive,
@@ -32,7 +35,7 @@ from gateway.response import (
     send_stream_end,
     send_stream_start,
 )
-from gateway.routes import Match, Routes, WrongVerb
+from gateway.routes import Match, RouteNotFound, Routes, WrongVerb
 from gateway.traffic import UNMATCHED, HttpMetrics
 from gateway.transcode import answer_of, serialised_lines, serialised_request
 from mlmesh.runtime.call import REQUEST_ID, Call
@@ -41,10 +44,6 @@ from mlmesh.runtime.errors import InternalError, Overloaded, ServingError
 logger = logging.getLogger(__name__)
 
 CLIENT_CLOSED = 499
-LARGE_BYTES = 65_536
-"""From here on, JSON is read and written in a thread, so that the loop turns meanwhile."""
-
-Result = TypeVar("Result")
 Page = Callable[[], tuple[int, str, bytes]]
 
 
@@ -67,6 +66,8 @@ class _Visit:
     call: Call
     route: str = UNMATCHED
     body_read: bool = False
+    refuse: Callable[[ServingError], Response] = failure
+    """How a failure is answered: each dialect has errors of its own."""
     status: int = CLIENT_CLOSED
 
 
@@ -77,12 +78,14 @@ class Gateway:
         self,
         routes: Routes,
         mesh: Mesh,
+        open_inference: OpenInference,
         pages: Mapping[str, Page],
         metrics: HttpMetrics,
         limits: AppLimits,
     ) -> None:
         self._routes = routes
         self._mesh = mesh
+        self._open_inference = open_inference
         self._pages = pages
         self._metrics = metrics
         self._limits = limits
@@ -105,12 +108,12 @@ class Gateway:
         try:
             response = await self._response(visit, receive, send)
         except ServingError as error:
-            response = failure(error)
+            response = visit.refuse(error)
         except Disconnected:
             raise
         except Exception:
             logger.exception("request failed", extra={"path": visit.request.path[:200]})
-            response = failure(InternalError())
+            response = visit.refuse(InternalError())
         if response is not None:
             visit.status = response.status
             if not visit.body_read and visit.request.header(b"expect"):
@@ -124,17 +127,42 @@ class Gateway:
         if request.path in self._pages:
             visit.route = request.path
             return _page(request, self._pages[request.path])
+        if is_open_inference(request.path):
+            visit.refuse = refusal
         if request.verb == "OPTIONS":
             return self._options(request)
-        match = self._routes.find(request.verb, request.path)
-        visit.route = match.binding.template
+        found = self._find(request.verb, request.path)
+        visit.route = found.template
         if self._under_way >= self._limits.requests:
             raise Overloaded(f"{self._limits.requests} requests are under way already")
         self._under_way += 1
         try:
-            return await self._called(visit, match, receive, send)
+            if isinstance(found, Target):
+                return await self._inferred(visit, found, receive)
+            visit.refuse = failure
+            return await self._called(visit, found, receive, send)
         finally:
             self._under_way -= 1
+
+    def _find(self, verb: str, path: str) -> Match | Target:
+        """Raises RouteNotFound, WrongVerb, or InvalidInput when a value in the path is wrong."""
+        if not is_open_inference(path):
+            return self._routes.find(verb, path)
+        try:
+            return target_of(verb, path)
+        except (RouteNotFound, WrongVerb):
+            # The second version of a contract begins with /v2, too.
+            with suppress(RouteNotFound):
+                return self._routes.find(verb, path)
+            raise
+
+    async def _inferred(self, visit: _Visit, target: Target, receive: Receive) -> Response:
+        request, limits = visit.request, self._limits
+        call = replace(visit.call, deadline=deadline_of(request))
+        body = await read_body(request, receive, limits.body_bytes, limits.body_seconds)
+        visit.body_read = True
+        async with _while_connected(receive):
+            return await self._open_inference.answer(target, request, body, call)
 
     async def _called(
         self, visit: _Visit, match: Match, receive: Receive, send: Send
@@ -148,9 +176,9 @@ class Gateway:
             check_media_type(request, streamed=not method.unary)
         async with _while_connected(receive):
             if method.unary:
-                sent = await _beside(body, serialised_request, match, request.query, body)
+                sent = await beside(body, serialised_request, match, request.query, body)
                 answer = await self._mesh.answer(method, sent, call)
-                return Response(200, await _beside(answer, answer_of, match.binding, answer))
+                return Response(200, await beside(answer, answer_of, match.binding, answer))
             return await self._streamed(visit, match, body, call, send)
 
     async def _streamed(
@@ -161,7 +189,7 @@ class Gateway:
         A failure before the first line is an answer of its own, a later one is the last line.
         """
         method = match.binding.method
-        sent = await _beside(body, serialised_lines, match, body, self._limits.lines)
+        sent = await beside(body, serialised_lines, match, body, self._limits.lines)
         answers = self._mesh.stream(method, sent, call)
         try:
             first = await anext(answers, None)
@@ -181,7 +209,7 @@ class Gateway:
 
     def _options(self, request: Request) -> Response:
         try:
-            self._routes.find("OPTIONS", request.path)
+            self._find("OPTIONS", request.path)
         except WrongVerb as error:
             return Response(204, b"", ((b"allow", ", ".join(error.allow).encode()),))
         return Response(204, b"")
@@ -220,10 +248,3 @@ def _page(request: Request, page: Page) -> Response:
         raise WrongVerb(["GET", "HEAD"])
     status, kind, body = page()
     return Response(status, body, ((b"content-type", kind.encode()),))
-
-
-async def _beside(large: bytes, act: Callable[..., Result], *arguments: object) -> Result:
-    """Call `act`, in a thread if what it works on is large."""
-    if len(large) < LARGE_BYTES:
-        return act(*arguments)
-    return await asyncio.to_thread(act, *arguments)

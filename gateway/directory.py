@@ -70,10 +70,17 @@ class Directory:
         ]
         return sorted(mine, key=lambda model: model.name)
 
-    async def look(self) -> None:
-        """Ask every backend for its models; callers that come together share a look."""
+    def owner(self, model: str) -> Entry | None:
+        """Who has the model of this name, as of the last look."""
+        return self._owners.get(model)
+
+    async def look(self, *, anew: bool = False) -> None:
+        """Ask every backend for its models; callers that come together share a look.
+
+        anew: a look just before is not good enough, for something was changed since.
+        """
         async with self._looking:
-            if time.monotonic() - self._looked >= FRESH_SECONDS:
+            if anew or time.monotonic() - self._looked >= FRESH_SECONDS:
                 await self._look()
                 self._looked = time.monotonic()
 

@@ -69,6 +69,10 @@ class Match:
     variables: dict[str, str]
     """Field path -> decoded value."""
 
+    @property
+    def template(self) -> str:
+        return self.binding.template
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:

@@ -20,6 +20,7 @@ from gateway.directory import Directory, open_directory
 from gateway.front import running_front
 from gateway.mesh import Mesh
 from gateway.models import models_service
+from gateway.open_inference.surface import OpenInference
 from gateway.openapi import openapi_of
 from gateway.probes import Probes
 from gateway.process import gateway_service
@@ -70,6 +71,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
         app = Gateway(
             routes,
             mesh,
+            OpenInference(directory, probes, settings.max_body_bytes),
             {**pages, "/openapi.json": lambda: (200, JSON, openapi)},
             HttpMetrics(registry),
             _limits(settings),

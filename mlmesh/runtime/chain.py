@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError, Message
 
 from mlmesh.runtime import rules
 from mlmesh.runtime.call import REQUEST_ID, Call
-from mlmesh.runtime.contracts import Method, methods_of
+from mlmesh.runtime.contracts import Method, methods_of, wire_name
 from mlmesh.runtime.errors import (
     DeadlineExceeded,
     InternalError,
@@ -29,7 +29,7 @@ from mlmesh.runtime.errors import (
     ServingError,
     Unsupported,
 )
-from mlmesh.runtime.item_stream import ItemStream
+from mlmesh.runtime.item_stream import AnswerItem, ItemStream
 from mlmesh.runtime.metrics import ServerMetrics
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,19 @@ CARRY_SCOPE = "mesh.carry"
 
 UnaryBehaviour = Callable[[Any, Call], Awaitable[Message]]
 StreamBehaviour = Callable[[AsyncIterator[Any], Call], AsyncIterator[Message]]
+OpenItemStream = Callable[[type[Message], AnswerItem], StreamBehaviour]
+"""Takes the type of a stream's answers and what answers one of its messages."""
+CheckBytes = Callable[[bytes], None]
+Refusal = Callable[[ServingError], ServingError]
+
+
+def as_it_is(error: ServingError) -> ServingError:
+    """Refuses in mlmesh's own terms."""
+    return error
+
+
+def any_bytes(request: bytes) -> None:
+    """Parses whatever comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +65,34 @@ class Service:
     servicer: object
     item_streams: Mapping[str, str] = field(default_factory=dict)
     """Streaming rpcs that answer each message as a unary rpc does: {"StreamPredict": "Predict"}."""
+    open_item_stream: OpenItemStream = ItemStream
+    """How those streams are read and answered."""
+    bounds: Mapping[str, CheckBytes] = field(default_factory=dict)
+    """By rpc, what looks at a request before it is parsed and raises ServingError: for messages
+    that can be far larger in memory than on the wire."""
+    refusal: Refusal = as_it_is
+    """What callers of this service are told of a failure, whoever refused: the chain, too."""
 
     @property
     def name(self) -> str:
-        return str(self.contract.full_name)
+        """The name under which it is called."""
+        return wire_name(self.contract)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unary:
+    method: Method
+    answer: UnaryBehaviour
+    check: CheckBytes
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class _Streaming:
+    method: Method
+    answer: StreamBehaviour
+    check: CheckBytes
+    refusal: Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +130,8 @@ class Chain:
         self._metrics = metrics
         self._calls = _Gauge(limits.calls, "calls")
         self._streams = _Gauge(limits.streams, "streams")
-        self._unary: dict[str, tuple[Method, UnaryBehaviour]] = {}
-        self._streaming: dict[str, tuple[Method, StreamBehaviour]] = {}
+        self._unary: dict[str, _Unary] = {}
+        self._streaming: dict[str, _Streaming] = {}
         self._draining = False
         # Tasks that wait for the next message of a stream.
         self._readers: set[asyncio.Task[Any]] = set()
@@ -106,13 +143,17 @@ class Chain:
         methods = {method.name: method for method in methods_of(service.contract)}
         for name, method in methods.items():
             rules.prepare(method.request)
+            check, refusal = service.bounds.get(name, any_bytes), service.refusal
             if item := service.item_streams.get(name):
                 answer_item = partial(self.perform, methods[item].path)
-                self._streaming[method.path] = (method, ItemStream(method.response, answer_item))
+                answer = service.open_item_stream(method.response, answer_item)
+                self._streaming[method.path] = _Streaming(method, answer, check, refusal)
             elif method.unary:
-                self._unary[method.path] = (method, getattr(service.servicer, name))
+                unary = getattr(service.servicer, name)
+                self._unary[method.path] = _Unary(method, unary, check, refusal)
             else:
-                self._streaming[method.path] = (method, getattr(service.servicer, name))
+                stream = getattr(service.servicer, name)
+                self._streaming[method.path] = _Streaming(method, stream, check, refusal)
 
     async def answer(self, path: str, request: bytes, call: Call) -> bytes:
         """The answer of the unary method at `path`; raises ServingError."""
@@ -123,27 +164,32 @@ class Chain:
         """The same with messages."""
         if path not in self._unary:
             raise Unsupported(f"no unary method {path[:200]!r} here")
-        method, behaviour = self._unary[path]
+        served = self._unary[path]
+        method = served.method
         REQUEST_ID.set(call.request_id)
         # What carries calls takes no place of theirs.
         places = self._streams if method.scope == CARRY_SCOPE else self._calls
-        with self._observed(method), places:
+        with self._observed(method, served.refusal), places:
             call = call.within(method.timeout)
-            message = _parsed(method, request) if isinstance(request, bytes) else request
+            message = request
+            if isinstance(message, bytes):
+                served.check(message)
+                message = _parsed(method, message)
             rules.check(message)
             async with _Deadline(call):
-                return await behaviour(message, call)
+                return await served.answer(message, call)
 
     async def stream(
         self, path: str, requests: AsyncIterator[bytes], call: Call
     ) -> AsyncIterator[bytes]:
         """The answers of the streaming method at `path`; raises ServingError."""
-        method, behaviour = self._streaming[path]
+        served = self._streaming[path]
+        method = served.method
         REQUEST_ID.set(call.request_id)
-        with self._observed(method), self._streams:
+        with self._observed(method, served.refusal), self._streams:
             call = call.within(method.timeout)
             async with _Deadline(call):
-                async for response in behaviour(self._read(method, requests), call):
+                async for response in served.answer(self._read(served, requests), call):
                     yield response.SerializeToString()
 
     def stop_reading(self) -> None:
@@ -152,7 +198,9 @@ class Chain:
         for task in self._readers:
             task.cancel()
 
-    async def _read(self, method: Method, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+    async def _read(
+        self, served: _Streaming, requests: AsyncIterator[bytes]
+    ) -> AsyncIterator[Message]:
         """The messages of a stream, checked, until it ends or the server stops reading."""
         task = asyncio.current_task()
         assert task is not None
@@ -171,24 +219,28 @@ class Chain:
                 return
             finally:
                 self._readers.discard(task)
-            message = _parsed(method, request)
+            served.check(request)
+            message = _parsed(served.method, request)
             rules.check(message)
             yield message
 
     @contextmanager
-    def _observed(self, method: Method) -> Iterator[None]:
+    def _observed(self, method: Method, refusal: Refusal) -> Iterator[None]:
         """Count and time a call, and let nothing but ServingErrors and cancellation out."""
         started = time.perf_counter()
         code = "OK"
         try:
             yield
         except ServingError as error:
-            code = error.code.name
+            told = refusal(error)
+            code = told.code.name
             logger.info(
                 "call refused",
-                extra={"method": method.path, "code": code, "reason": error.message[:300]},
+                extra={"method": method.path, "code": code, "reason": told.message[:300]},
             )
-            raise
+            if told is error:
+                raise
+            raise told from error
         except (asyncio.CancelledError, GeneratorExit):
             code = "CANCELLED"
             raise

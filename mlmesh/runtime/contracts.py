@@ -18,6 +18,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,
     MethodOptions,
+    ServiceOptions,
 )
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
@@ -54,7 +55,8 @@ class Method:
 
     @property
     def service(self) -> str:
-        return str(self.descriptor.containing_service.full_name)
+        """Name of its service on the wire."""
+        return self.path[1:].rpartition("/")[0]
 
     @property
     def unary(self) -> bool:
@@ -63,8 +65,16 @@ class Method:
 
 def methods_of(service: ServiceDescriptor) -> Iterator[Method]:
     """Every method of one service, in the contract's order."""
+    name = wire_name(service)
     for descriptor in service.methods:
-        yield _method(descriptor)
+        yield _method(descriptor, name)
+
+
+def wire_name(service: ServiceDescriptor) -> str:
+    """The name under which a service is called: its own, unless its contract says another."""
+    options = ServiceOptions.FromString(service.GetOptions().SerializeToString())
+    extensions: Any = options.Extensions
+    return extensions[options_pb2.wire_name] or str(service.full_name)
 
 
 def bundled_descriptors() -> bytes:
@@ -137,7 +147,7 @@ def _name_at(file: FileDescriptorProto, path: Sequence[int]) -> str | None:
     return ".".join(names)
 
 
-def _method(descriptor: MethodDescriptor) -> Method:
+def _method(descriptor: MethodDescriptor, service: str) -> Method:
     # Descriptors of another pool have options classes of their own, which lack our extensions.
     options = MethodOptions.FromString(descriptor.GetOptions().SerializeToString())
     extensions: Any = options.Extensions
@@ -145,7 +155,7 @@ def _method(descriptor: MethodDescriptor) -> Method:
     idempotency = options.idempotency_level
     http = extensions[annotations_pb2.http]
     return Method(
-        path=f"/{descriptor.containing_service.full_name}/{descriptor.name}",
+        path=f"/{service}/{descriptor.name}",
         descriptor=descriptor,
         request=GetMessageClass(descriptor.input_type),
         response=GetMessageClass(descriptor.output_type),

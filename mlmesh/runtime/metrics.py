@@ -5,7 +5,9 @@ The grpc_server_* names are those of the gRPC ecosystem's own middlewares.
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from contextlib import suppress
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from mlmesh.runtime.contracts import Method
@@ -62,7 +64,7 @@ class ServerMetrics:
 
 
 class InferenceMetrics:
-    """Times model runs."""
+    """Times model runs, and shows which versions are there for them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
@@ -73,8 +75,24 @@ class InferenceMetrics:
             buckets=LATENCY_BUCKETS,
         )
 
+        self._loaded = Gauge(
+            "model_version_loaded",
+            "1 for every model version that answers, by what computes it.",
+            ["model", "version", "provider"],
+            registry=registry,
+        )
+
     def observe(self, model: str, version: str, seconds: float) -> None:
         self._seconds.labels(model, version).observe(seconds)
+
+    def loaded(self, model: str, version: str, provider: str) -> None:
+        self._loaded.labels(model, version, provider).set(1)
+
+    def unloaded(self, model: str, version: str, provider: str) -> None:
+        """Nobody asks for its figures any more; they would pile up with every version."""
+        with suppress(KeyError):
+            self._loaded.remove(model, version, provider)
+            self._seconds.remove(model, version)
 
 
 def metrics_page(registry: CollectorRegistry) -> tuple[str, bytes]:

@@ -18,6 +18,7 @@ from mlmesh.runtime.contracts import Method, methods_of
 from mlmesh.runtime.errors import Overloaded, ServingError
 from mlmesh.runtime.health import SERVICE as HEALTH_SERVICE, Health
 from mlmesh.runtime.metrics import ServerMetrics
+from mlmesh.runtime.reflection import reflection_pool
 from mlmesh.v1 import mesh_pb2
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMITS = Limits()
 DRAIN_SECONDS = 10.0
-MAX_MESSAGE_BYTES = 16 * 2**20
+MAX_MESSAGE_BYTES = 64 * 2**20
 MAX_METADATA_BYTES = 16 * 2**10
 
 
@@ -53,7 +54,11 @@ async def running_server(
         server.add_generic_rpc_handlers((_handlers(chain, service),))
     health_pb2_grpc.add_HealthServicer_to_server(health.for_loop(), server)
     names = [service.name for service in [*services, mesh]]
-    reflection.enable_server_reflection([*names, HEALTH_SERVICE, reflection.SERVICE_NAME], server)
+    reflection.enable_server_reflection(
+        [*names, HEALTH_SERVICE, reflection.SERVICE_NAME],
+        server,
+        pool=reflection_pool([service.contract for service in [*services, mesh]]),
+    )
     port = _bound(server, address)
     await server.start()
     try:

@@ -46,7 +46,7 @@ class ServiceSettings(ProgramSettings):
     """Where the service answers gRPC health probes, always in plaintext."""
     metrics_address: Address = "127.0.0.1:9101"
     """Where the service shows /metrics."""
-    max_message_bytes: int = Field(default=16 * 2**20, ge=1024)
+    max_message_bytes: int = Field(default=64 * 2**20, ge=1024)
     """Largest message that the service takes."""
     max_concurrent_calls: int = Field(default=4096, ge=1)
     """Unary calls, plain and carried, that may be under way; the next ones are refused at once."""

@@ -136,7 +136,7 @@ async def test_a_message_above_the_limit_is_refused(
     predictor: rpc.PredictorServiceAsyncStub,
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await predictor.Predict(pb.PredictRequest(features=[0.0] * (2 * 2**20 + 1)))
+        await predictor.Predict(pb.PredictRequest(features=[0.0] * (8 * 2**20 + 1)))
 
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
