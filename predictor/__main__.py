@@ -10,10 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import open_host
 from mlmesh.inference.models_service import models_service
-from mlmesh.inference.open_inference.service import open_inference_service
+from mlmesh.inference.open_inference.service import NAME as OPEN_INFERENCE, open_inference_service
 from mlmesh.inference.settings import host_options
 from mlmesh.inference.watch import watching
 from mlmesh.runtime.chain import Service
+from mlmesh.runtime.health import Health
 from mlmesh.runtime.metrics import InferenceMetrics
 from mlmesh.runtime.program import BadConfiguration, run_program
 from mlmesh.runtime.serving import serve
@@ -24,14 +25,13 @@ PLAIN_GRAPH = ""
 
 
 async def main(settings: PredictorSettings) -> None:
-    await serve(
-        settings, [CONTRACT.full_name], partial(open_services, settings), modality="tabular"
-    )
+    names = [CONTRACT.full_name, OPEN_INFERENCE]
+    await serve(settings, names, partial(open_services, settings), modality="tabular")
 
 
 @asynccontextmanager
 async def open_services(
-    settings: PredictorSettings, registry: CollectorRegistry
+    settings: PredictorSettings, registry: CollectorRegistry, health: Health
 ) -> AsyncIterator[Sequence[Service]]:
     """Load the models and give the services that answer for them."""
     options = host_options(settings, frozenset({CONTRACT.full_name, PLAIN_GRAPH}))
@@ -47,7 +47,11 @@ async def open_services(
         predictor = predictor_service(
             host, max_rows=settings.max_batch, max_explained=settings.max_explained_features
         )
-        yield [predictor, models_service(host, predictor.name), open_inference_service(host)]
+        yield [
+            predictor,
+            models_service(host, predictor.name),
+            open_inference_service(host, lambda: health.ready),
+        ]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlmesh.inference.session import Array, Arrays
+from mlmesh.inference.session import Array, Arrays, BadGraph
 from mlmesh.registry.manifest import Lengths, Tensor
 from mlmesh.runtime.errors import InvalidInput
 
@@ -61,9 +61,13 @@ class Shaping:
         return Joined(self._filled(inputs, sum(rows)), rows, lengths)
 
     def part(self, joined: Joined, outputs: Arrays) -> list[dict[str, Array]]:
-        """Every item's own rows of the outputs, without what was added to join them."""
+        """Every item's own rows of the outputs, without what was added to join them.
+
+        Raises BadGraph when these are not as many as those of the inputs.
+        """
         if not self.batched:
             return [self._cut(dict(outputs), joined, 0)]
+        require_rows(outputs, len(next(iter(joined.inputs.values()))))
         parts = []
         start = 0
         for index, rows in enumerate(joined.rows):
@@ -126,6 +130,16 @@ class Shaping:
         for name in self.lengths.outputs:
             part[name] = part[name][:, :length]
         return part
+
+
+def require_rows(outputs: Arrays, rows: int) -> None:
+    """Raise BadGraph unless every output has a row for every row of the inputs."""
+    for name, output in outputs.items():
+        if len(output) != rows:
+            raise BadGraph(
+                f"outputs: {name} has {len(output)} rows where the inputs have {rows}; "
+                "say `together: false` in the manifest's batching"
+            )
 
 
 def _size(item: Arrays, names: Sequence[str], axis: int, what: str) -> int:

@@ -12,6 +12,9 @@ from mlmesh.registry.pointers import Pointers
 from mlmesh.registry.store import version_order
 from mlmesh.runtime.errors import ModelNotFound, Unavailable
 
+MOST_NAMES = 10
+"""Names in a message; a host may have thousands."""
+
 State = Literal["LOADING", "READY", "FAILED", "UNLOADED"]
 
 
@@ -123,5 +126,6 @@ class HostedModel:
 def unknown(whose: str, name: str, known: Mapping[str, object] | list[str]) -> str:
     """The message about a name that is not there, with the one that was probably meant."""
     close = difflib.get_close_matches(name[:64], known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(sorted(known))}"
+    some = [*sorted(known)[:MOST_NAMES], *(["..."] if len(known) > MOST_NAMES else [])]
+    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(some)}"
     return f"{whose} nothing named {name[:64]!r}, {hint}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlmesh.inference.batch import Shaping
+from mlmesh.inference.batch import Shaping, require_rows
 from mlmesh.inference.options import VersionOptions
 from mlmesh.inference.session import Array, BadGraph, Session
 from mlmesh.registry.manifest import MODEL_FILE, Golden, Manifest, Tensor
@@ -54,7 +54,7 @@ def open_version(folder: Path, manifest: Manifest, options: VersionOptions) -> O
             _warm_up(session, opened)
             if manifest.golden is not None:
                 _check_golden(session, manifest, manifest.golden)
-    except BadVersion:
+    except (BadVersion, BadGraph):
         raise
     except Exception as error:  # whatever a graph does wrong, its neighbours go on
         raise BadGraph(f"warm-up failed: {_first_line(error)}") from error
@@ -76,12 +76,8 @@ def _warm_up(session: Session, opened: Opened) -> None:
     runs = [(rows, length) for length in lengths or (1,) for rows in dict.fromkeys(sizes)]
     for rows, length in runs[:MOST_WARM_UPS] if shaping.batched else [(1, 1)]:
         outputs = session.warm_up(rows, length)
-        for name, output in outputs.items():
-            if shaping.batched and len(output) != rows:
-                raise BadVersion(
-                    f"outputs: {name} has {len(output)} rows where the inputs have {rows}; "
-                    "say `together: false` in the manifest's batching"
-                )
+        if shaping.batched:
+            require_rows(outputs, rows)
 
 
 def _check_golden(session: Session, manifest: Manifest, golden: Golden) -> None:

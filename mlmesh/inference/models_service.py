@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from mlmesh.inference.host import Host
 from mlmesh.inference.hosted_model import HostedModel, VersionState
+from mlmesh.inference.open_inference.service import NAME as OPEN_INFERENCE
 from mlmesh.inference.version import LoadedVersion
 from mlmesh.registry.manifest import Feature, Manifest, Tensor
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.errors import ModelNotFound
 from mlmesh.v1 import models_pb2 as pb
-
-OPEN_INFERENCE = "inference.GRPCInferenceService"
 
 _STATES = {
     "LOADING": pb.MODEL_STATE_LOADING,

@@ -36,11 +36,14 @@ def _locked_folder() -> tuple[Path, int]:
     """
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        lock = os.open(folder, os.O_RDONLY)
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # somebody cleaned up in between
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():
             return folder, lock
-        # Somebody who cleaned up found it before it was locked.
+        # The same, before it was locked.
         os.close(lock)
 
 

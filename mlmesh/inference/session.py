@@ -85,8 +85,9 @@ class Session:
         source = graph if isinstance(graph, bytes) else str(graph)
         providers = device.providers(graphs=options.cuda_graphs)
         try:
+            # By default it would go on with the CPU when CUDA fails, and print so.
             self._session = ort.InferenceSession(
-                source, session_settings(options), providers=providers
+                source, session_settings(options), providers=providers, enable_fallback=0
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
             raise BadGraph((str(error).splitlines() or [type(error).__name__])[0]) from error

@@ -23,6 +23,7 @@ from mlmesh.inference.batcher import QueueLimits
 from mlmesh.inference.device import Device
 from mlmesh.inference.loading import open_version
 from mlmesh.inference.options import TrialLimits, VersionOptions
+from mlmesh.inference.provider import cuda_problem
 from mlmesh.inference.session import BadGraph, SessionOptions
 from mlmesh.registry.manifest import read_manifest
 from mlmesh.registry.store import BadVersion
@@ -66,12 +67,11 @@ async def try_versions(candidates: Sequence[Candidate], limits: TrialLimits) -> 
 async def _running_child(
     candidates: Sequence[Candidate], limits: TrialLimits
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    on_cuda = any(device.kind == "cuda" for one in candidates for device in one.options.devices)
     order = {
         "candidates": [
             {"folder": str(one.folder), "options": asdict(one.options)} for one in candidates
         ],
-        "memory_bytes": None if on_cuda else limits.memory_bytes,
+        "memory_bytes": None if _on_cuda(candidates) else limits.memory_bytes,
     }
     command = (sys.executable, "-m", "mlmesh.inference.trial")
     child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
@@ -86,6 +86,10 @@ async def _running_child(
         await child.wait()
 
 
+def _on_cuda(candidates: Sequence[Candidate]) -> bool:
+    return any(device.kind == "cuda" for one in candidates for device in one.options.devices)
+
+
 def _end_of(code: int) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     return f"the process that tried to load it {how}; it may need more memory than is allowed"
@@ -94,13 +98,18 @@ def _end_of(code: int) -> str:
 def main() -> None:
     """In the child: print a JSON line for every version, "" or the reason against it."""
     os.nice(NICENESS)
+    # Libraries print what they like; none of it may pass for an answer.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if order["memory_bytes"] is not None:
         resource.setrlimit(resource.RLIMIT_AS, (order["memory_bytes"],) * 2)
     for said in order["candidates"]:
         candidate = Candidate(Path(said["folder"]), _options_of(said["options"]))
-        print(json.dumps(_reason_against(candidate)), flush=True)
+        if _on_cuda([candidate]):
+            cuda_problem()  # also finds CUDA's libraries, which each process has to do
+        print(json.dumps(_reason_against(candidate)), file=answers, flush=True)
 
 
 def _end_with_parent() -> None:

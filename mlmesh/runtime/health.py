@@ -40,6 +40,11 @@ class Health:
         for name in self._ready_names:
             self._put(name, NOT_SERVING)
 
+    @property
+    def ready(self) -> bool:
+        """What READINESS says."""
+        return bool(self._statuses[READINESS] == SERVING)
+
     async def set_ready(self, ready: bool) -> None:
         for name in self._ready_names:
             self._put(name, SERVING if ready else NOT_SERVING)

@@ -21,7 +21,7 @@ from mlmesh.runtime.shutdown import LeftEarly, shutdown_on_signals
 
 logger = logging.getLogger(__name__)
 
-OpenServices = Callable[[CollectorRegistry], AbstractAsyncContextManager[Sequence[Service]]]
+OpenServices = Callable[[CollectorRegistry, Health], AbstractAsyncContextManager[Sequence[Service]]]
 """Loads what the services need and gives them; what it loaded is freed when the block ends."""
 
 
@@ -54,7 +54,7 @@ async def _serve(
             )
         )
         async with shutdown.ends_the_task():
-            services = await stack.enter_async_context(open_services(registry))
+            services = await stack.enter_async_context(open_services(registry, health))
         port = await stack.enter_async_context(
             running_server(
                 settings.grpc_address,

@@ -124,18 +124,22 @@ def write_centred(root: Path, *, together: bool) -> Path:
     )
 
 
-def write_total(root: Path, *, together: bool) -> Path:
-    """`y` is one row, the sum of the rows of `x`, float32 [n, 2]."""
+def write_positive(root: Path, *, together: bool, above: float = 0) -> Path:
+    """`y` has those rows of `x`, float32 [n, 2], whose first number is above a bound."""
     graph = graph_of(
-        [helper.make_node("ReduceSum", ["x", "zero"], ["y"], keepdims=1)],
+        [
+            helper.make_node("Gather", ["x", "first"], ["column"], axis=1),
+            helper.make_node("Greater", ["column", "bound"], ["kept"]),
+            helper.make_node("Compress", ["x", "kept"], ["y"], axis=0),
+        ],
         {"x": (FLOAT, ["n", 2])},
         {"y": (FLOAT, ["m", 2])},
-        {"zero": np.array([0])},
+        {"first": np.array(0), "bound": np.array(above, np.float32)},
     )
     return write_version(
         root,
         graph,
-        name="total",
+        name="positive",
         version="1",
         inputs=(Tensor(name="x", dtype="float32", shape=(None, 2)),),
         outputs=(Tensor(name="y", dtype="float32", shape=(None, 2)),),

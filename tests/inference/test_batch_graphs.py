@@ -14,10 +14,10 @@ from hypothesis import given, settings, strategies as st
 from mlmesh.inference.batcher import QueueLimits
 from mlmesh.inference.loading import Opened
 from mlmesh.inference.options import VersionOptions
-from mlmesh.inference.session import Arrays
+from mlmesh.inference.session import Arrays, BadGraph
 from mlmesh.inference.version import LoadedVersion
 from mlmesh.registry.manifest import Batching, Dtype
-from tests.inference.graphs import WORDS, write_centred, write_lookup, write_texts
+from tests.inference.graphs import WORDS, write_centred, write_lookup, write_positive, write_texts
 from tests.inference.loaded import loaded, opened_from, same
 from tests.inference.open_inference.tensor_models import write_mirror
 
@@ -143,6 +143,23 @@ async def test_rows_that_change_each_other_never_run_with_a_neighbours(tmp_path:
             assert not isinstance(other, BaseException)
             assert same(one, other)
         assert expected[0]["y"].tolist() == [[-1, -2], [1, 2]]
+
+
+async def test_a_graph_that_loses_rows_only_now_and_then_gives_nobody_those_of_others(
+    tmp_path: Path,
+) -> None:
+    """It passes the warm-up on zeros, and drops rows below -1."""
+    folder = write_positive(tmp_path, together=True, above=-1)
+    items = [{"x": np.array(rows, np.float32)} for rows in ([[-5, 0], [1, 1]], [[2, 2]], [[3, 3]])]
+
+    async with loaded(folder, EIGHT) as version:
+        bad, *good = await together(version, items)
+
+        assert isinstance(bad, BadGraph)
+        assert "y has 1 rows where the inputs have 2; say `together: false`" in str(bad)
+        for item, outputs in zip(items[1:], good, strict=True):
+            assert not isinstance(outputs, BaseException)
+            assert same({"y": item["x"]}, outputs)
 
 
 async def test_a_graph_of_fixed_shape_runs_one_item_after_another(tmp_path: Path) -> None:

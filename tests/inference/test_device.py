@@ -38,7 +38,7 @@ def test_what_is_no_instance_is_refused_with_an_example(text: str) -> None:
 
 @pytest.mark.parametrize("texts", [["cpu x65"], ["cpu x64", "cuda:0"], ["cpu"] * 65])
 def test_more_instances_than_are_possible_are_refused(texts: list[str]) -> None:
-    with pytest.raises(ValueError, match="^65 instances, at most 64 are possible$"):
+    with pytest.raises(ValueError, match=r"^65 instances, at most 64 are possible$"):
         instances_of(texts)
 
 

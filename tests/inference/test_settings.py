@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -207,14 +208,14 @@ def test_production_does_not_believe_development_keys(
 
     trust = options_of(tmp_path, profile=profile).trust
 
-    assert [key.name for key in trust.keys] == ["development", "release"]
+    assert trust.folder == tmp_path / "keys"
     assert trust.development is counts
 
 
 def test_shipped_models_are_believed_by_the_pins_beside_their_folder(tmp_path: Path) -> None:
     assert options_of(tmp_path).trust.pinned == frozenset()
     digest = "0" * 64
-    (tmp_path / PINS_FILE).write_text(f"{digest}  penguins/v1.0\n")
+    (tmp_path / PINS_FILE).write_text(json.dumps({"penguins/v1.0": digest}))
 
     assert options_of(tmp_path, profile="production").trust.pinned == {digest}
 

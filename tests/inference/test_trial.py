@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
 
 from mlmesh.inference.batcher import QueueLimits
+from mlmesh.inference.device import Device
 from mlmesh.inference.options import TrialLimits, VersionOptions
 from mlmesh.inference.trial import Candidate, try_versions
 from mlmesh.registry.manifest import Tensor, read_manifest, sha256_of, write_manifest
@@ -120,3 +126,40 @@ def test_a_graph_of_a_future_opset_is_refused_with_its_reason(tmp_path: Path) ->
     write_manifest(folder, said.model_copy(update={"files": files}))
 
     assert "opset" in reasons(tmp_path)["future"]
+
+
+def test_a_version_for_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path)
+    candidates = [Candidate(folder, VersionOptions(devices=(Device("cuda", 99),)))]
+
+    [reason] = asyncio.run(try_versions(candidates, TrialLimits()))
+
+    assert reason
+
+
+def test_what_libraries_print_does_not_pass_for_an_answer() -> None:
+    code = """
+import os
+from mlmesh.inference import trial
+
+def reason_against(candidate):
+    print("printed")
+    os.write(1, b"written")
+    return "bad"
+
+trial._reason_against = reason_against
+trial.main()
+"""
+    options = asdict(VersionOptions())
+    order = {"candidates": [{"folder": ".", "options": options}] * 2, "memory_bytes": None}
+
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        # Left open, for the child ends with it.
+        child.stdin.write(json.dumps(order).encode() + b"\n")
+        child.stdin.flush()
+
+        assert child.stdout.read() == b'"bad"\n"bad"\n'
