@@ -36,14 +36,11 @@ async def quantize_version(order: QuantizeOrder, places: Places, *, tell: bool) 
         done = await quantize(order, steps)
     console = open_console()
     show_quantized(console, done)
-    pointers = order.library.pointers(done.stored.model)
-    if not pointers.default and order.library.find(done.stored.model) == done.stored:
-        console.print(
-            f"{done.stored.version} is the newest version now, so it answers callers that name "
-            f"none. To keep the old one: mlmesh models promote {done.stored.model} "
-            f"{done.source.version}",
-            soft_wrap=True,
-        )
+    console.print(
+        f"Callers get it by its name. To make it the default: mlmesh models promote "
+        f"{done.stored.model} {done.stored.version}",
+        soft_wrap=True,
+    )
     if tell:
         _tell_of_new(places, done.stored)
 
@@ -151,7 +148,7 @@ def sign_version(places: Places, model: str, version: str, name: str, tell: bool
         raise Refused(f"{model} {stored.version}: is shipped with the mesh and trusted by the pins "
                       "of the tree; it needs no signature")  # fmt: skip
     key = places.key(name)
-    sign_again(stored, key)
+    sign_again(stored, key, library.trust)
     open_console().print(f"Signed {model} {stored.version} with the {key.purpose} key "
                          f"{key.public.id}.", style="green")  # fmt: skip
     if tell:

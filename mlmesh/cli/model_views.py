@@ -18,7 +18,7 @@ from mlmesh.registry.manifest import Manifest
 from mlmesh.registry.pointers import Pointers
 from mlmesh.registry.private_copy import checked_manifest, copy_verified
 from mlmesh.registry.signature import Profile
-from mlmesh.registry.store import BLOBS_FOLDER, BadVersion, StoredVersion
+from mlmesh.registry.store import BLOBS_FOLDER, BadVersion, StoredVersion, newest_of
 
 States = Mapping[tuple[str, str], Mapping[str, Any]]
 """What the mesh says of versions, by model and version."""
@@ -110,7 +110,7 @@ def _sizes(stored: StoredVersion, manifest: Manifest) -> Iterator[int]:
 
 
 def _marks(pointers: Pointers, library: Library, stored: StoredVersion) -> list[str]:
-    newest = library.versions_of(stored.model)[-1].version
+    newest = newest_of([one.version for one in library.versions_of(stored.model)])
     marks = [label for label, version in pointers.labels.items() if version == stored.version]
     if (pointers.default or newest) == stored.version:
         marks.insert(0, "default")

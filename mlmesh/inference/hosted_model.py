@@ -9,7 +9,7 @@ from typing import Literal
 
 from mlmesh.inference.version import LoadedVersion
 from mlmesh.registry.pointers import Pointers
-from mlmesh.registry.store import version_order
+from mlmesh.registry.store import newest_of, version_order
 from mlmesh.runtime.errors import ModelNotFound, Unavailable
 
 MOST_NAMES = 10
@@ -49,7 +49,7 @@ class HostedModel:
     @property
     def default_version(self) -> str:
         """The version that was made the default, else the newest that answers; may be empty."""
-        return self.pointers.default or next(reversed(self.versions), "")
+        return self.pointers.default or newest_of([*self.versions])
 
     def find(self, version: str) -> LoadedVersion:
         """The version of this name or label; empty means the default.

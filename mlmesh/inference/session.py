@@ -90,7 +90,7 @@ class Session:
                 source, session_settings(options), providers=providers, enable_fallback=0
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
-            raise BadGraph((str(error).splitlines() or [type(error).__name__])[0]) from error
+            raise BadGraph(_message(error, graph)) from error
         self.device = device
         self.provider: str = self._session.get_providers()[0]
         if self.provider != device.provider:
@@ -122,6 +122,12 @@ class Session:
         if "bfloat16" in dtypes:
             runner = BrainFloatRunner(self._session, self.inputs, self.outputs)
         return _Unrecorded(runner) if on_cuda and options.cuda_graphs else runner
+
+
+def _message(error: Exception, graph: Path | bytes) -> str:
+    """What ONNX Runtime says, without where the private copy lies: callers read it."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return line if isinstance(graph, bytes) else line.replace(f"{graph.parent}/", "")
 
 
 class _PlainRunner:

@@ -12,7 +12,7 @@ from mlmesh.registry.keys import BadKey
 from mlmesh.registry.pins import PINS_FILE, BadPins, read_pins
 from mlmesh.registry.pointers import BadPointers, Pointers, read_pointers
 from mlmesh.registry.signature import Profile, Trust, trust_of
-from mlmesh.registry.store import StoredVersion, version_order, versions_in
+from mlmesh.registry.store import StoredVersion, newest_of, version_order, versions_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Library:
         """A version by its name or a label; empty: the default. Raises Refused."""
         versions = {stored.version: stored for stored in self.versions_of(model)}
         pointers = self.pointers(model)
-        wanted = version or pointers.default or next(reversed(versions))
+        wanted = version or pointers.default or newest_of([*versions])
         stored = versions.get(pointers.labels.get(wanted, wanted))
         if stored is None:
             raise Refused(_unknown(f"version: {model} has", wanted, {*versions, *pointers.labels}))

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +19,13 @@ from mlmesh.registration.refusal import Refused
 from mlmesh.registry.keys import PrivateKey
 from mlmesh.registry.manifest import MANIFEST_FILE, MODEL_FILE, NAME_PATTERN, Manifest, sha256_of
 from mlmesh.registry.pointers import Pointers, change_pointers, read_pointers
-from mlmesh.registry.signature import SIGNATURE_FILE, sign
-from mlmesh.registry.store import BLOBS_FOLDER, StoredVersion, versions_in
+from mlmesh.registry.signature import SIGNATURE_FILE, Trust, sign
+from mlmesh.registry.store import BLOBS_FOLDER, BadVersion, StoredVersion, versions_in
 
 LOCK_FILE = ".lock"
 MAKING = ".making-"
+REMOVING = ".removing-"
+LEFT_BEHIND_SECONDS = 86_400.0
 _NUMBERED = re.compile(r"v(\d{1,9})(\..*)?")
 
 
@@ -31,6 +34,7 @@ def staged(root: Path, model: str, version: str) -> Iterator[StoredVersion]:
     """An empty folder to make a version in; what is left of it is removed after the block."""
     try:
         root.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(root)
         making = Path(tempfile.mkdtemp(dir=root, prefix=MAKING))
     except OSError as error:
         raise Refused(f"repository: {root}: {error.strerror}") from None
@@ -40,6 +44,13 @@ def staged(root: Path, model: str, version: str) -> Iterator[StoredVersion]:
         yield StoredVersion(model, version, folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _remove_left_behind(root: Path) -> None:
+    """Remove what a process that was killed began to make, once it is surely nobody's."""
+    for folder in (*root.glob(f"{MAKING}*"), *root.glob(f"{REMOVING}*")):
+        if time.time() - folder.lstat().st_mtime > LEFT_BEHIND_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def share_large_files(stored: StoredVersion, least_bytes: int) -> dict[str, str]:
@@ -64,9 +75,14 @@ def write_signed(stored: StoredVersion, manifest: Manifest, key: PrivateKey) -> 
     (stored.folder / SIGNATURE_FILE).write_bytes(sign(content, key))
 
 
-def sign_again(stored: StoredVersion, key: PrivateKey) -> None:
-    """Replace the signature of a version that is in its place; the manifest stays as it is."""
-    content = (stored.folder / MANIFEST_FILE).read_bytes()
+def sign_again(stored: StoredVersion, key: PrivateKey, trust: Trust) -> None:
+    """Replace the signature of a version that is in its place; raises BadVersion unless somebody
+    trusted vouches for what would be signed."""
+    try:
+        content = (stored.folder / MANIFEST_FILE).read_bytes()
+        trust.check(content, (stored.folder / SIGNATURE_FILE).read_bytes())
+    except OSError as error:
+        raise BadVersion(f"{error.filename}: {error.strerror}") from None
     making = stored.folder.with_name(f".{stored.version}.sig")
     making.write_bytes(sign(content, key))
     making.chmod(0o644)
@@ -129,7 +145,7 @@ def remove_version(root: Path, stored: StoredVersion) -> int:
     try:
         with locked(root):
             size = _bytes_in(stored.folder)
-            leaving = Path(tempfile.mkdtemp(dir=root, prefix=".removing-"))
+            leaving = Path(tempfile.mkdtemp(dir=root, prefix=REMOVING))
             stored.folder.rename(leaving / stored.version)
             shutil.rmtree(leaving)
             size += _remove_unused_blobs(root)

@@ -51,11 +51,11 @@ def read_rows(
         if path.suffix == ".csv":
             return _checked(path, _from_csv(path, inputs, features))
         said = _from_npz(path) if path.suffix == ".npz" else _from_json(path)
+        return _checked(path, _fitted(path, said, inputs, outputs))
     except OSError as error:
         raise Refused(f"{path}: {error.strerror or error}") from None
     except (ValueError, KeyError) as error:
         raise Refused(f"{path}: {error}") from None
-    return _checked(path, _fitted(path, said, inputs, outputs))
 
 
 def _from_npz(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mlmesh.registry.keys import PrivateKey, PublicKey, Purpose, public_keys
+from mlmesh.registry.keys import BadKey, PrivateKey, PublicKey, Purpose, public_keys
 from mlmesh.registry.store import BadVersion
 
 SIGNATURE_FILE = "manifest.sig"
@@ -45,6 +45,9 @@ class Trust:
     pinned: frozenset[str] = frozenset()
     """sha256 (hex) of manifests that need no signature: those of the models shipped in the tree."""
     keys: tuple[PublicKey, ...] = ()
+    folder: Path | None = None
+    """Keys, too: every .pub file that lies there when something is checked, so that a key which was
+    made while the server runs counts."""
     development: bool = False
     """Whether the signatures of development keys count; not in production."""
 
@@ -61,7 +64,7 @@ class Trust:
                 "without; sign it with `mlmesh models sign`, or register it anew"
             )
         said = _read(signature)
-        key = next((key for key in self.keys if key.id == said.key), None)
+        key = next((key for key in self._all_keys() if key.id == said.key), None)
         if key is None:
             raise BadVersion(
                 f"{SIGNATURE_FILE}: made by key {said.key}, which is not trusted here; "
@@ -82,6 +85,14 @@ class Trust:
                 f"{SIGNATURE_FILE}: does not fit the manifest, so one of the two was changed after "
                 "signing; register the version anew"
             ) from None
+
+    def _all_keys(self) -> tuple[PublicKey, ...]:
+        if self.folder is None:
+            return self.keys
+        try:
+            return (*self.keys, *public_keys(self.folder))
+        except BadKey as error:
+            raise BadVersion(f"{SIGNATURE_FILE}: cannot be checked: {error}") from None
 
     def _refuse_development(self, key: PublicKey) -> None:
         if key.purpose == "development" and not self.development:
@@ -108,8 +119,8 @@ def sign(manifest: bytes, key: PrivateKey) -> bytes:
 
 def trust_of(keys_folder: Path, profile: Profile, pinned: Iterable[str] = ()) -> Trust:
     """Trust every .pub file of a folder, and the manifests of these sha256; raises BadKey."""
-    keys = tuple(public_keys(keys_folder))
-    return Trust(frozenset(pinned), keys, development=profile == "development")
+    list(public_keys(keys_folder))  # A broken one is better known now than at the first check.
+    return Trust(frozenset(pinned), folder=keys_folder, development=profile == "development")
 
 
 def _read(content: bytes) -> Signature:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from mlmesh.registry.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
+from mlmesh.registry.manifest import MANIFEST_FILE
 
 BLOBS_FOLDER = "blobs"
 """Holds files that several versions share, named by their sha256; no model may have this name."""
@@ -37,15 +32,6 @@ class StoredVersion:
         return self.folder.parent.parent
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedVersion:
-    """A version whose bytes are those that its manifest names."""
-
-    manifest: Manifest
-    graph: bytes
-    """model.onnx, serialised."""
-
-
 def versions_in(root: Path) -> Iterator[StoredVersion]:
     """Every version below `root`, by model name, oldest version first.
 
@@ -61,42 +47,17 @@ def versions_in(root: Path) -> Iterator[StoredVersion]:
         yield StoredVersion(folder.parent.name, folder.name, folder)
 
 
+def newest_of(versions: Sequence[str]) -> str:
+    """The newest of some versions, oldest first; empty when there is none.
+
+    A name with a hyphen, such as v1.0-int8, is made from another version or is not final; it counts
+    only where there is no other.
+    """
+    final = [version for version in versions if "-" not in version]
+    return (final or versions or [""])[-1]
+
+
 def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key that puts v10.0 after v9.1."""
     parts = re.findall(r"\d+|\D+", version)
     return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
-
-
-def verified(stored: StoredVersion) -> VerifiedVersion:
-    """Read a version once and check what was read; raises BadVersion."""
-    try:
-        manifest = Manifest.model_validate_json(_read(stored.folder, MANIFEST_FILE))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        problem = first["msg"].removeprefix("Value error, ")
-        raise BadVersion(": ".join(filter(None, [MANIFEST_FILE, where, problem]))) from None
-    if (manifest.name, manifest.version) != (stored.model, stored.version):
-        raise BadVersion(
-            f"{MANIFEST_FILE} is of {manifest.name} {manifest.version}, "
-            f"but lies in {stored.model}/{stored.version}"
-        )
-    contents = {name: _read(stored.folder, name) for name in manifest.files}
-    for name, content in contents.items():
-        if hashlib.sha256(content).hexdigest() != manifest.files[name]:
-            raise BadVersion(f"{name} is not the file that the manifest names: its sha256 differs")
-    return VerifiedVersion(manifest, contents[MODEL_FILE])
-
-
-def _read(folder: Path, name: str) -> bytes:
-    if Path(name).name != name:
-        raise BadVersion(f"{MANIFEST_FILE}: files: {name!r} is not a plain file name")
-    try:
-        # Not blocking, for it may be a pipe that nobody writes to.
-        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise BadVersion(f"{name}: not a regular file")
-            return file.read()
-    except OSError as error:
-        raise BadVersion(f"{name}: {error.strerror}") from None

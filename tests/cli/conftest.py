@@ -1,4 +1,4 @@
-"""A mesh of stand-in programs in a folder of its own, and `mlmesh up` run on it."""
+"""A mesh of stand-in programs in a folder of its own, and `mlmesh up` and `models` run on it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
+
+from mlmesh.cli.app import app
+from mlmesh.registry.pins import write_pins
+from mlmesh.registry.signature import SIGNATURE_FILE
+from tests.registration import graphs
+from tests.tiny_models import write_classifier
 
 PATIENCE_SECONDS = 30.0
 STAND_INS = Path(__file__).parent / "stand_ins"
@@ -78,6 +85,7 @@ class Running:
 
 
 Start = Callable[..., AbstractAsyncContextManager[Running]]
+Models = Callable[..., Result]
 
 
 @pytest.fixture
@@ -153,3 +161,39 @@ async def gone(pid: int) -> bool:
 
 def _readable(handle: int) -> bool:
     return bool(select.select([handle], [], [], PATIENCE_SECONDS)[0])
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A mesh's folder with one shipped model, `shipped` v1.0, in which nothing runs."""
+    write_classifier(tmp_path / "predictor" / "models", "shipped")
+    (tmp_path / "predictor" / "models" / "shipped" / "v1.0" / SIGNATURE_FILE).unlink(
+        missing_ok=True
+    )
+    write_pins(tmp_path / "predictor" / "pinned.json", tmp_path / "predictor" / "models")
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLMESH_REPOSITORY", "MLMESH_KEYS", "MLMESH_MODELS"):
+        monkeypatch.delenv(name, raising=False)
+    [port] = free_ports(1)
+    monkeypatch.setenv("MLMESH_GATEWAY", f"http://127.0.0.1:{port}")
+    return tmp_path
+
+
+@pytest.fixture
+def models(here: Path) -> Models:
+    """Runs `mlmesh models` in that folder."""
+
+    def run(*arguments: str | Path, sent: str = "") -> Result:
+        words = ["models", *(str(argument) for argument in arguments)]
+        return CliRunner().invoke(app, words, input=sent, prog_name="mlmesh")
+
+    return run
+
+
+@pytest.fixture
+def registered(models: Models, here: Path) -> Path:
+    """net v1.0, registered; gives the repository."""
+    graph = graphs.network(here / "net.onnx")
+    result = models("register", graph, "--labels", "a,b,c", "--metrics", '{"accuracy": 0.95}')
+    assert result.exit_code == 0, result.output
+    return here / "var" / "models"

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.registry.manifest import read_manifest, sha256_of, write_manifest
 from mlmesh.registry.pointers import read_pointers
 from mlmesh.runtime.errors import (
     InvalidInput,
@@ -19,7 +20,7 @@ from mlmesh.runtime.errors import (
     Unavailable,
 )
 from mlmesh.runtime.metrics import InferenceMetrics
-from tests.tiny_models import host_options, write_classifier
+from tests.tiny_models import host_options, sign_version, write_classifier
 
 ROW = {"features": np.array([[1, 2]], np.float32)}
 OTHER = ((0, 1, 0), (1, 0, 0))
@@ -136,3 +137,30 @@ async def test_two_repositories_make_one_model(tmp_path: Path, registry: Collect
     metrics = InferenceMetrics(CollectorRegistry())
     async with open_host(host_options(shipped, trial=None), metrics) as only_shipped:
         assert (await answer(only_shipped))[1] == alone
+
+
+async def test_a_version_made_from_another_is_not_the_default_by_itself(
+    changing: Host, tmp_path: Path
+) -> None:
+    write_classifier(tmp_path, version="v1.0-int8", weights=OTHER)
+    await changing.load("tiny")
+    assert (await answer(changing))[0] == "v1.0"
+    assert (await answer(changing, "v1.0-int8"))[0] == "v1.0-int8"
+
+    await changing.unload("tiny", "v1.0")
+
+    assert (await answer(changing))[0] == "v1.0-int8"
+
+
+async def test_a_failure_does_not_say_where_the_files_lie(changing: Host, tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path, version="v2.0")
+    (folder / "model.onnx").write_bytes(b"not a graph")
+    manifest = read_manifest(folder)
+    files = {"model.onnx": sha256_of(folder / "model.onnx")}
+    write_manifest(folder, manifest.model_copy(update={"files": files}))
+    sign_version(folder)
+
+    with pytest.raises(Precondition) as refused:
+        await changing.load("tiny", "v2.0")
+
+    assert "/" not in refused.value.message

@@ -16,6 +16,7 @@ pytest.importorskip("sklearn")
 pytest.importorskip("onnxscript")
 
 from mlmesh.registry.manifest import MODEL_FILE, read_manifest, sha256_of  # noqa: E402
+from mlmesh.registry.pins import PINS_FILE, pins_of, read_pins  # noqa: E402
 from predictor import export  # noqa: E402
 from predictor.training.adult import read_adult  # noqa: E402
 from predictor.training.calibration import best_temperature, softmax  # noqa: E402
@@ -99,6 +100,10 @@ def test_every_recipe_leaves_a_version_with_a_manifest(exported: Export) -> None
     for folder, manifest in manifests.items():
         assert manifest.digest == f"sha256:{sha256_of(folder / MODEL_FILE)}"
         assert manifest.training.seconds > 0
+
+
+def test_the_exported_versions_are_pinned(exported: Export) -> None:
+    assert read_pins(exported.models.with_name(PINS_FILE)) == pins_of(exported.models)
 
 
 @pytest.mark.parametrize("version", sorted(VERSIONS))

@@ -251,3 +251,37 @@ def scikit_learn(path: Path, *, zipmap: bool = False) -> Path:
     )
     onnx.save(exported, path)
     return path
+
+
+def fragile(path: Path) -> Path:
+    """A classifier that 8 bits break: one huge weight hides the others of its column."""
+    spoilt = weights(32, 96)
+    spoilt[0] = 0
+    spoilt[1] = 300
+    return write(
+        path,
+        [
+            helper.make_node("Mul", ["x", "mute"], ["quiet"]),
+            helper.make_node("MatMul", ["quiet", "first"], ["a"]),
+            helper.make_node("MatMul", ["a", "second"], ["c"]),
+            helper.make_node("Softmax", ["c"], ["p"], axis=1),
+        ],
+        [value("x", FLOAT, "n", 32)],
+        [value("p", FLOAT, "n", 3)],
+        [
+            constant("mute", np.array([0 if column < 2 else 1 for column in range(32)], "f")),
+            constant("first", spoilt),
+            constant("second", weights(96, 3, seed=1)),
+        ],
+    )
+
+
+def wide_regressor(path: Path) -> Path:
+    """A number from 512 columns."""
+    return write(
+        path,
+        [helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=1)],
+        [value("x", FLOAT, "n", 512)],
+        [value("y", FLOAT, "n", 1)],
+        [constant("w", weights(1, 512)), constant("b", np.ones(1, np.float32))],
+    )

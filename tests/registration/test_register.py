@@ -74,8 +74,8 @@ async def test_a_name_that_a_shipped_version_has_is_taken(
 
 @pytest.mark.parametrize(
     ("field", "name"),
-    [("model", "blobs"), ("model", "../x"), ("model", "A"), ("model", ".hidden"), ("model", "")]
-    + [("version", "a b"), ("version", "/v1"), ("version", "V1")],
+    [("model", name) for name in ("blobs", "../x", "A", ".hidden", "")]
+    + [("version", name) for name in ("a b", "/v1", "V1")],
 )
 async def test_what_cannot_name_a_folder_names_no_version(
     field: str, name: str, registering: Register, tmp_path: Path

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlmesh.registry.keys import PublicKey, development_key, make_key
+from mlmesh.registry.keys import BadKey, PublicKey, development_key, make_key
 from mlmesh.registry.signature import Trust, payload, sign, trust_of
 from mlmesh.registry.store import BadVersion
 
@@ -65,6 +65,31 @@ def test_nobody_is_trusted_by_default(tmp_path: Path) -> None:
 
     with pytest.raises(BadVersion, match="not trusted here"):
         Trust().check(MANIFEST, signature)
+
+
+def test_a_key_that_comes_later_is_trusted_from_then_on(tmp_path: Path) -> None:
+    trust = trust_of(tmp_path / "keys", "development")
+    signature = sign(MANIFEST, development_key(tmp_path / "elsewhere"))
+    with pytest.raises(BadVersion, match="not trusted here"):
+        trust.check(MANIFEST, signature)
+
+    (tmp_path / "elsewhere").rename(tmp_path / "keys")
+
+    trust.check(MANIFEST, signature)
+    (tmp_path / "keys" / "development.pub").unlink()
+    with pytest.raises(BadVersion, match="not trusted here"):
+        trust.check(MANIFEST, signature)
+
+
+def test_a_broken_key_is_named_at_the_start_and_at_every_check(tmp_path: Path) -> None:
+    signature = sign(MANIFEST, development_key(tmp_path))
+    trust = trust_of(tmp_path, "development")
+    (tmp_path / "broken.pub").write_text("not a key")
+
+    with pytest.raises(BadVersion, match=r"broken\.pub: not a public key"):
+        trust.check(MANIFEST, signature)
+    with pytest.raises(BadKey, match=r"broken\.pub"):
+        trust_of(tmp_path, "development")
 
 
 def test_a_changed_manifest_or_signature_is_refused(tmp_path: Path) -> None:
