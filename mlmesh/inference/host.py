@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -108,8 +108,7 @@ class Host:
                 check_label(label, [state.version for state in model.states()])
             except BadPointers as error:
                 raise InvalidInput("label", str(error).removeprefix("label: ")) from None
-            labels = {**model.labels, label: version}
-            await self._point(name, lambda said: said.model_copy(update={"labels": labels}))
+            await self._point(name, lambda said: _relabelled(said, {**said.labels, label: version}))
 
     async def remove_label(self, name: str, label: str) -> None:
         """Let a label stand for nothing any more; raises ModelNotFound or NotFound."""
@@ -117,8 +116,12 @@ class Host:
             model = self._known(name)
             if label not in model.labels:
                 raise NotFound(unknown(f"label: {name} has", label, dict(model.labels)))
-            labels = {key: value for key, value in model.labels.items() if key != label}
-            await self._point(name, lambda said: said.model_copy(update={"labels": labels}))
+            await self._point(
+                name,
+                lambda said: _relabelled(
+                    said, {key: value for key, value in said.labels.items() if key != label}
+                ),
+            )
 
     async def follow(self) -> None:
         """Make the host what its repositories say: load what is new or changed, unload what went.
@@ -287,14 +290,21 @@ class Host:
 
     async def _mark(self, name: str, versions: Sequence[str], *, unloaded: bool) -> None:
         """Remember over a restart which versions are not to be loaded."""
-        said = set(self.models[name].pointers.unloaded)
-        wanted = said | set(versions) if unloaded else said - set(versions)
-        if wanted != said:
-            marks = {"unloaded": tuple(sorted(wanted))}
-            await self._point(name, lambda pointers: pointers.model_copy(update=marks))
+
+        def marked(said: Pointers) -> Pointers:
+            before = set(said.unloaded)
+            marks = before | set(versions) if unloaded else before - set(versions)
+            return said.model_copy(update={"unloaded": tuple(sorted(marks))})
+
+        pointers = self.models[name].pointers
+        if marked(pointers).unloaded != pointers.unloaded:
+            await self._point(name, marked)
 
     async def _point(self, name: str, change: Callable[[Pointers], Pointers]) -> None:
-        """Change a model's pointers, on disk and then here."""
+        """Change a model's pointers, on disk and then here.
+
+        change: of what the disk says, which others write to, too; what is known here may be old.
+        """
         model = self.models[name]
         try:
             model.pointers = await asyncio.to_thread(self._catalogue.change_pointers, name, change)
@@ -304,6 +314,10 @@ class Host:
             logger.warning(
                 "change kept until the restart only", extra={"model": name, "reason": str(error)}
             )
+
+
+def _relabelled(said: Pointers, labels: Mapping[str, str]) -> Pointers:
+    return said.model_copy(update={"labels": labels})
 
 
 @asynccontextmanager

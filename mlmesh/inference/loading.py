@@ -51,7 +51,9 @@ def open_version(folder: Path, manifest: Manifest, options: VersionOptions) -> O
     )
     try:
         for session in sessions:
-            _warm_up(session, opened)
+            # With CUDA graphs the second run of a shape records it, and the third replays it.
+            recorded = options.session.cuda_graphs and session.device.kind == "cuda"
+            _warm_up(session, opened, times=3 if recorded else 1)
             if manifest.golden is not None:
                 _check_golden(session, manifest, manifest.golden)
     except (BadVersion, BadGraph):
@@ -68,14 +70,15 @@ def takes_batches(manifest: Manifest) -> bool:
     return bool(manifest.inputs) and free and manifest.batching.together
 
 
-def _warm_up(session: Session, opened: Opened) -> None:
+def _warm_up(session: Session, opened: Opened, times: int) -> None:
     """Run the sizes that will be used; refuse a graph that does not give a row for every row."""
     shaping = opened.shaping
     sizes = shaping.buckets or (1, opened.max_batch)
     lengths = shaping.lengths.buckets if shaping.lengths else ()
     runs = [(rows, length) for length in lengths or (1,) for rows in dict.fromkeys(sizes)]
     for rows, length in runs[:MOST_WARM_UPS] if shaping.batched else [(1, 1)]:
-        outputs = session.warm_up(rows, length)
+        for _ in range(times):
+            outputs = session.warm_up(rows, length)
         if shaping.batched:
             require_rows(outputs, rows)
 

@@ -59,7 +59,8 @@ class SessionOptions:
     threads: int = 1
     """Threads within one operator. Several services share a small machine: one each by default."""
     inter_op_threads: int = 1
-    """Operators that run side by side; more than 1 helps graphs of parallel branches only."""
+    """Operators that run side by side; more than 1 helps graphs of parallel branches only, and the
+    calling thread then takes a core for the whole of every run."""
     arena: bool = True
     """Whether freed memory is kept for the next run."""
     optimisation: Optimisation = "all"

@@ -73,7 +73,7 @@ class ModelServiceSettings(ServiceSettings):
     threads: int = Field(default=1, ge=1, le=256)
     """Threads within one operator of a model."""
     inter_op_threads: int = Field(default=1, ge=1, le=256)
-    """Operators of a model that run side by side."""
+    """Operators of a model that run side by side; more than 1 takes a core for all of every run."""
     arena: bool = True
     """Whether a model keeps the memory of a run for the next one."""
     optimisation: Optimisation = "all"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mlmesh.registration.measuring import Measured
 from mlmesh.registration.refusal import Refused
-from mlmesh.registry.manifest import Batching, Evaluation, Feature, Manifest, Tensor
+from mlmesh.registry.manifest import Evaluation, Feature, Manifest, Tensor
 
 FLOATS = ("float16", "float32", "float64")
 MOST_FEATURES = 4096
@@ -30,7 +30,7 @@ class Said:
     together: bool | None = None
     """Whether rows of several callers may run together; None: as measured."""
     more: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the manifest, which go before everything else."""
+    """Fields of the manifest, which go before everything else; of `batching` each by itself."""
 
 
 def manifest_of(
@@ -44,9 +44,9 @@ def manifest_of(
         "labels": labels,
         "scores": scores,
         "features": _features(said, measured, scores),
-        "batching": _batching(said, measured),
         "evaluation": Evaluation(metrics=dict(said.metrics)),
         **said.more,
+        "batching": _batching(said, measured),
         "name": name,
         "version": version,
         "files": dict(files),
@@ -133,10 +133,14 @@ def _feature(name: str, tensor: Tensor, column: int, bounds: tuple[float, float]
     )
 
 
-def _batching(said: Said, measured: Measured) -> Batching:
-    together = measured.neighbours.independent
-    if said.together is not None:
-        if said.together and not together:
-            raise Refused(f"together: not for this graph: {measured.neighbours.reason}")
-        together = said.together
-    return Batching(together=together, max_rows=measured.fixed_rows)
+def _batching(said: Said, measured: Measured) -> Any:
+    """Fields of a Batching; what nobody says is as measured."""
+    more = said.more.get("batching", {})
+    if not isinstance(more, Mapping):
+        return more
+    together = more.get("together") if said.together is None else said.together
+    if together is None:
+        together = measured.neighbours.independent
+    elif together and not measured.neighbours.independent:
+        raise Refused(f"together: not for this graph: {measured.neighbours.reason}")
+    return {"max_rows": measured.fixed_rows, **more, "together": together}

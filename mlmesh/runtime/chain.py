@@ -31,6 +31,7 @@ from mlmesh.runtime.errors import (
 )
 from mlmesh.runtime.item_stream import AnswerItem, ItemStream
 from mlmesh.runtime.metrics import ServerMetrics
+from mlmesh.runtime.wire_text import undecodable_text
 
 logger = logging.getLogger(__name__)
 
@@ -280,5 +281,8 @@ def _parsed(method: Method, request: bytes) -> Message:
     try:
         return method.request.FromString(request)
     except DecodeError:
+        found = undecodable_text(request, method.request.DESCRIPTOR)
+        if found is not None:
+            raise InvalidInput(found[0], f"byte {found[1]} is not valid UTF-8") from None
         name = method.request.DESCRIPTOR.full_name
         raise InvalidInput("", f"the request is not a serialised {name}") from None

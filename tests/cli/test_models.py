@@ -239,7 +239,7 @@ def test_quantize_shows_both_versions_side_by_side(models: Models, registered: P
     result = models("quantize", "net", "--precision", "fp16")
 
     assert result.exit_code == 0, result.output
-    for text in ("v1.0-fp16", "kB", "same answers, 8 rows", "100.00%", "is the newest version now"):
+    for text in ("v1.0-fp16", "kB", "same answers, 8 rows", "100.00%", "To make it the default"):
         assert text in result.stdout
     assert read_manifest(registered / "net" / "v1.0-fp16").labels == ("a", "b", "c")
 
