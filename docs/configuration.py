@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 from gateway.settings import GatewaySettings
 from mlmesh.inference.settings import ModelServiceSettings
 from mlmesh.runtime.settings import ProgramSettings
+from nlp.settings import NlpSettings
 from predictor.settings import PredictorSettings
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +33,11 @@ LIMITS = """
 | parameters of a query | 512 | `gateway/query.py` |
 | rows of a BatchPredict, calls of a CarryRequest | 4096 | the contracts |
 | calls under way on one Carry stream | 4096 | `mlmesh/runtime/carry.py` |
-| items under way on one StreamPredict | 256; more are not read | `mlmesh/runtime/item_stream.py` |
+| texts or pairs of a batched nlp request | 4096 | the contracts |
+| sentences of a summary | 1000 | the contracts |
+| items under way on one stream | 256; more are not read | `mlmesh/runtime/item_stream.py` |
+| characters of texts that are read at once | 262,144, or one longer text | `nlp/groups.py` |
+| fields that are searched for bytes that are no UTF-8 | 16,384 | `mlmesh/runtime/wire_text.py` |
 | headers of a gRPC call | 16 KiB | `mlmesh/runtime/server.py` |
 | responses in one Carry message | 1 MiB, or one larger response | `mlmesh/runtime/carry.py` |
 | connections to a metrics or ops port | 64; further ones are closed | `mlmesh/runtime/pages.py` |
@@ -57,6 +62,8 @@ def page() -> Iterator[str]:
     yield from rows(ModelServiceSettings, ProgramSettings)
     yield "\n## Predictor" + TABLE
     yield from rows(PredictorSettings, ModelServiceSettings)
+    yield "\n## Nlp" + TABLE
+    yield from rows(NlpSettings, ModelServiceSettings)
     yield LIMITS.rstrip()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from rich.text import Text
@@ -115,6 +116,10 @@ def remove_stored(places: Places, stored: StoredVersion, tell: bool) -> None:
         else:
             console.print(f"The mesh at {places.gateway} does not serve it any more.")
     freed = remove_version(stored.root, stored)
+    if tell:
+        with suppress(NoMesh):
+            # It sees that the version is gone, and forgets it.
+            _unload_if_there(places.mesh, stored)
     console.print(
         Text(f"Removed {stored.model} {stored.version}, {size_text(freed)} are free.", "green")
     )

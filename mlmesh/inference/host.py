@@ -16,7 +16,7 @@ from mlmesh.inference.options import HostOptions
 from mlmesh.inference.scratch import scratch_folder
 from mlmesh.inference.session import BadGraph
 from mlmesh.inference.version import Hold, LoadedVersion
-from mlmesh.registry.pointers import BadPointers, Pointers, check_label
+from mlmesh.registry.pointers import BadPointers, Pointers, check_label, check_room
 from mlmesh.registry.store import BadVersion, StoredVersion
 from mlmesh.runtime.errors import InvalidInput, ModelNotFound, NotFound, Precondition
 from mlmesh.runtime.metrics import InferenceMetrics
@@ -65,7 +65,7 @@ class Host:
             found = await asyncio.to_thread(self._catalogue.versions_of, name)
             wanted = [stored for stored in found if version in ("", stored.version)]
             if not wanted:
-                what = f"{name} {version}".strip()
+                what = f"{name[:64]} {version[:64]}".strip()
                 raise ModelNotFound(f"model: {what!r} is not in this service's repository")
             self._read_pointers(self._model(name))
             await self._load(wanted, again=True)
@@ -75,11 +75,13 @@ class Host:
     async def unload(self, name: str, version: str = "") -> None:
         """Let a version, or all of a model, answer no more; comes back when its memory is free.
 
-        What it has begun it may end. Raises ModelNotFound; Precondition for the version that was
-        made the default, unless it goes with all.
+        What it has begun it may end. What is not in the repository any more is forgotten. Raises
+        ModelNotFound; Precondition for the version that was made the default, unless it goes with
+        all.
         """
         async with self._changing:
             model = self._known(name)
+            self._read_pointers(model)
             versions = [version] if version else list(model.versions)
             for one in versions:
                 self._require_state(model, one)
@@ -88,9 +90,12 @@ class Host:
                     f"version: {version} is the default of {name}; make another one the default "
                     "first, or unload the whole model"
                 )
-            await self._mark(name, versions, unloaded=True)
+            found = await asyncio.to_thread(self._catalogue.versions_of, name)
+            there = {stored.version for stored in found}
+            await self._mark(name, [one for one in versions if one in there], unloaded=True)
             gone = [model.take(VersionState(one, "UNLOADED")) for one in versions]
             await self._retire(name, gone)
+            await self._forget_missing(found, [model])
 
     async def set_default(self, name: str, version: str) -> None:
         """Make a version answer callers that name none; raises as `set_label`."""
@@ -106,6 +111,7 @@ class Host:
             self._require_ready(model, version)
             try:
                 check_label(label, [state.version for state in model.states()])
+                check_room(label, model.labels)
             except BadPointers as error:
                 raise InvalidInput("label", str(error).removeprefix("label: ")) from None
             await self._point(name, lambda said: _relabelled(said, {**said.labels, label: version}))
@@ -131,7 +137,7 @@ class Host:
         """
         async with self._changing:
             found = await asyncio.to_thread(self._catalogue.versions)
-            await self._forget_missing(found)
+            await self._forget_missing(found, list(self.models.values()))
             for name in {stored.model for stored in found}:
                 self._read_pointers(self._model(name))
             wanted = []
@@ -168,11 +174,12 @@ class Host:
             reasons = await self._opener.tried(copies)
             for reason in reasons:
                 await self._open(copies.pop(0), reason)
-        except asyncio.CancelledError:
+        except BaseException:
             for copied in copies:
-                self._opener.discard(copied)
+                await self._opener.discard(copied)
             for stored in wanted:
                 self.models[stored.model].give_up_loading(stored.version)
+                self._stamps.pop(stored.folder, None)
             raise
 
     async def _needs_loading(self, stored: StoredVersion, again: bool) -> bool:
@@ -181,7 +188,7 @@ class Host:
         seen = self._stamps.get(stored.folder) == stamp
         self._stamps[stored.folder] = stamp
         if stored.version in model.versions:
-            return not seen and await asyncio.to_thread(self._changed, stored, model)
+            return (again or not seen) and await asyncio.to_thread(self._changed, stored, model)
         if seen and not again and self._failed(model, stored.version):
             return False
         model.others[stored.version] = VersionState(stored.version, "LOADING")
@@ -196,7 +203,7 @@ class Host:
                 raise BadVersion(reason)
             version = await self._opener.open(copied)
         except BaseException as error:
-            self._opener.discard(copied)
+            await self._opener.discard(copied)
             if not isinstance(error, BadVersion | BadGraph):
                 raise
             self._fail(copied.stored, str(error))
@@ -224,7 +231,7 @@ class Host:
                 extra={"model": name, "version": version.manifest.version},
             )
         await version.__aexit__(None, None, None)
-        self._opener.discard(version)
+        await self._opener.discard(version)
         await asyncio.to_thread(give_memory_back)
         model = self.models.get(name)
         if model is None or version.manifest.version not in model.versions:
@@ -237,9 +244,12 @@ class Host:
         task.add_done_callback(self._leaving.discard)
         return task
 
-    async def _forget_missing(self, found: Sequence[StoredVersion]) -> None:
+    async def _forget_missing(
+        self, found: Sequence[StoredVersion], models: Sequence[HostedModel]
+    ) -> None:
+        """Unload and forget the versions of these models that are not among those found."""
         there = {(stored.model, stored.version) for stored in found}
-        for model in list(self.models.values()):
+        for model in models:
             names = [state.version for state in model.states()]
             gone = [one for one in names if (model.name, one) not in there]
             await self._retire(model.name, [model.forget(one) for one in gone])

@@ -63,7 +63,9 @@ class ModelsService:
         return pb.RemoveLabelResponse(model=self._named(request.model))
 
     def _named(self, name: str) -> pb.Model:
-        return self._model(self._host.models[name])
+        """A model after a change; without versions when nothing is left of it."""
+        model = self._host.models.get(name)
+        return pb.Model(name=name) if model is None else self._model(model)
 
     def _model(self, model: HostedModel) -> pb.Model:
         return pb.Model(

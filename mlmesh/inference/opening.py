@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlmesh.inference.loading import open_version
-from mlmesh.inference.options import HostOptions
+from mlmesh.inference.options import HostOptions, VersionOptions
 from mlmesh.inference.trial import NICENESS, Candidate, try_versions
 from mlmesh.inference.version import LoadedVersion, Observe
 from mlmesh.registry.manifest import Manifest
@@ -51,9 +51,13 @@ class Opener:
         self._count += 1
         folder = self._scratch / f"{self._count}-{stored.model}-{stored.version}"
         options = self._options
-        manifest = await _in_background(
-            lambda: copy_verified(stored, folder, options.trust, max_bytes=options.max_bytes)
-        )
+        try:
+            manifest = await _in_background(
+                lambda: copy_verified(stored, folder, options.trust, max_bytes=options.max_bytes)
+            )
+        except asyncio.CancelledError:
+            await _remove(folder)
+            raise
         return Copied(stored, folder, manifest)
 
     async def tried(self, copies: Sequence[Copied]) -> list[str]:
@@ -68,7 +72,10 @@ class Opener:
         started = time.perf_counter()
         stored, manifest = copied.stored, copied.manifest
         options = self._options.of(stored.model)
-        opened = await _in_background(lambda: open_version(copied.folder, manifest, options))
+        opened = await _in_background(
+            lambda: open_version(copied.folder, manifest, options),
+            gives_way=not _has_threads(options),
+        )
         version = LoadedVersion(manifest, copied.folder, opened, options, self._observe)
         logger.info(
             "model loaded",
@@ -83,15 +90,39 @@ class Opener:
         )
         return version
 
-    def discard(self, copied: Copied | LoadedVersion) -> None:
+    async def discard(self, copied: Copied | LoadedVersion) -> None:
         """Remove a private copy that is not needed any more."""
-        shutil.rmtree(copied.folder, ignore_errors=True)
+        await _remove(copied.folder)
 
 
-async def _in_background(act: Callable[[], Result]) -> Result:
-    """Call `act` on a thread that gives way to those that serve."""
-    with ThreadPoolExecutor(1, thread_name_prefix="loading", initializer=_give_way) as thread:
-        return await asyncio.get_running_loop().run_in_executor(thread, act)
+async def _remove(folder: Path) -> None:
+    # Freeing gigabytes takes a file system longer than callers should wait.
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _has_threads(options: VersionOptions) -> bool:
+    """Whether a session starts threads that go on to serve: they keep the niceness of the one that
+    opened it."""
+    session = options.session
+    on_cuda = any(device.kind == "cuda" for device in options.devices)
+    return on_cuda or session.threads > 1 or session.inter_op_threads > 1
+
+
+async def _in_background(act: Callable[[], Result], *, gives_way: bool = True) -> Result:
+    """Call `act` on a thread of its own, by default one that gives way to those that serve.
+
+    When the caller is cancelled, that is passed on once `act` has ended, for it cannot be stopped:
+    nothing of it goes on behind the back of what comes next.
+    """
+    thread = ThreadPoolExecutor(1, "loading", initializer=_give_way if gives_way else None)
+    work = asyncio.get_running_loop().run_in_executor(thread, act)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+    finally:
+        thread.shutdown(wait=False)
 
 
 def _give_way() -> None:

@@ -25,6 +25,9 @@ from mlmesh.inference.statistics import Spent, Statistics
 from mlmesh.inference.stop import Stop
 from mlmesh.registry.manifest import Manifest
 
+LONG_WORK = 16_384
+"""Texts that are looked at on the event loop; more of them keep it for milliseconds."""
+
 View = TypeVar("View")
 Observe = Callable[[str, str, float], None]
 """Told the model, the version and the seconds of every run."""
@@ -139,7 +142,7 @@ class LoadedVersion:
         return await self._batcher.submit(
             inputs,
             rows,
-            nbytes=sum(array.nbytes for array in inputs.values()),
+            nbytes=await _bytes_of(inputs),
             key=self.shaping.key_of(inputs),
             deadline=deadline,
             priority=priority,
@@ -204,6 +207,19 @@ def run_batch(
     parted_at = time.perf_counter_ns()
     spent = Spent(joined_at - began, computed_at - joined_at, parted_at - computed_at)
     return answers, sum(joined.rows), spent
+
+
+async def _bytes_of(inputs: Arrays) -> int:
+    """What arrays hold; of texts numpy counts the pointers only."""
+    texts = [array for array in inputs.values() if array.dtype.hasobject]
+    size = sum(array.nbytes for array in inputs.values())
+    if sum(array.size for array in texts) > LONG_WORK:
+        return size + await asyncio.to_thread(_length_of, texts)
+    return size + _length_of(texts)
+
+
+def _length_of(texts: Sequence[Array]) -> int:
+    return sum(len(text) for array in texts for text in array.flat)
 
 
 def _parts(inputs: Arrays, rows: int, most: int) -> list[dict[str, Array]]:

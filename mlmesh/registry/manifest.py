@@ -138,7 +138,7 @@ class Batching(_Part):
         lengths = self.lengths.buckets if self.lengths else ()
         for name, sizes in (("buckets", self.buckets), ("lengths.buckets", lengths)):
             if list(sizes) != sorted(set(sizes)) or (sizes and sizes[0] < 1):
-                raise ValueError(f"batching: {name} must be above 0 and ascend")
+                raise ValueError(f"{name} must be above 0 and ascend")
         return self
 
 

@@ -72,7 +72,7 @@ def change_pointers(root: Path, model: str, change: Callable[[Pointers], Pointer
     folder = root / model
     try:
         with _locked(folder):
-            pointers = change(read_pointers(root, model))
+            pointers = _checked(change(read_pointers(root, model)))
             _write(folder, pointers.model_dump_json(indent=2).encode() + b"\n")
             return pointers
     except OSError as error:
@@ -88,6 +88,22 @@ def check_label(label: str, versions: Collection[str]) -> None:
         )
     if label in versions or re.fullmatch(r"v[0-9]+", label):
         raise BadPointers(f"label: {label!r} is or looks like a version; choose another word")
+
+
+def check_room(label: str, labels: Collection[str]) -> None:
+    """Raise BadPointers unless a model that has `labels` may have this one, too."""
+    if label not in labels and len(labels) >= MAX_LABELS:
+        raise BadPointers(f"label: a model has at most {MAX_LABELS}; remove one first")
+
+
+def _checked(pointers: Pointers) -> Pointers:
+    """The same; raises BadPointers for what could not be read again."""
+    try:
+        return Pointers.model_validate(pointers.model_dump())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadPointers(f"{where}: {first['msg']}") from None
 
 
 def _content(file: Path) -> bytes:

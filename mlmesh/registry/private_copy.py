@@ -46,14 +46,14 @@ def copy_verified(
     readable for this user only: manifest.json, the files that it names, and the blobs under the
     names that it gives them. max_bytes: of all files together.
     """
-    target.mkdir(mode=0o700)
+    _make(target)
     try:
         with ExitStack() as stack:
             return _copy(_opened(stored, stack), stored, target, trust, max_bytes)
     except BaseException as error:
         shutil.rmtree(target, ignore_errors=True)
         if isinstance(error, OSError):
-            raise BadVersion(f"the private copy cannot be made: {error.strerror}") from error
+            raise _not_made(error) from error
         raise
 
 
@@ -64,6 +64,19 @@ def checked_manifest(stored: StoredVersion, trust: Trust) -> Manifest:
     """
     with ExitStack() as stack:
         return _manifest(_opened(stored, stack).version, stored, trust)[0]
+
+
+def _make(target: Path) -> None:
+    try:
+        target.mkdir(mode=0o700)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _not_made(error) from error
+
+
+def _not_made(error: OSError) -> BadVersion:
+    return BadVersion(f"the private copy cannot be made: {error.strerror}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,16 +35,21 @@ class StoredVersion:
 def versions_in(root: Path) -> Iterator[StoredVersion]:
     """Every version below `root`, by model name, oldest version first.
 
-    Leaves out what cannot be a version: the blobs, and hidden folders, where versions are made.
+    Leaves out what cannot be a version: the blobs, hidden folders, where versions are made, and
+    names that are not UTF-8, which nobody could ask for.
     """
     folders = [
         path.parent
         for path in root.glob(f"*/*/{MANIFEST_FILE}")
-        if path.parts[-3] != BLOBS_FOLDER and not path.parts[-3].startswith(".")
-        if not path.parts[-2].startswith(".")
+        if path.parts[-3] != BLOBS_FOLDER and all(map(_is_name, path.parts[-3:-1]))
     ]
     for folder in sorted(folders, key=lambda f: (f.parent.name, version_order(f.name))):
         yield StoredVersion(folder.parent.name, folder.name, folder)
+
+
+def _is_name(name: str) -> bool:
+    # What Python makes of bytes that are not UTF-8 cannot be sent or printed.
+    return not name.startswith(".") and not any("\ud800" <= one <= "\udfff" for one in name)
 
 
 def newest_of(versions: Sequence[str]) -> str:
@@ -60,4 +65,4 @@ def newest_of(versions: Sequence[str]) -> str:
 def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key that puts v10.0 after v9.1."""
     parts = re.findall(r"\d+|\D+", version)
-    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
+    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts)

@@ -277,3 +277,21 @@ async def test_private_copies_go_with_their_versions(changing: Host) -> None:
     await changing.unload("tiny")
 
     assert not folder.exists()
+
+
+async def test_what_is_gone_from_the_repository_is_forgotten_when_it_is_unloaded(
+    changing: Host, tmp_path: Path
+) -> None:
+    write_classifier(tmp_path, version="v2.0")
+    await changing.load("tiny")
+    await changing.unload("tiny", "v2.0")
+    shutil.rmtree(tmp_path / "tiny" / "v2.0")
+
+    await changing.unload("tiny", "v2.0")
+
+    assert states(changing) == {"v1.0": "READY"}
+    with pytest.raises(ModelNotFound):
+        changing.find("tiny", "v2.0")
+    shutil.rmtree(tmp_path / "tiny" / "v1.0")
+    await changing.unload("tiny")
+    assert changing.models == {}

@@ -98,3 +98,26 @@ def test_a_graph_can_be_kept_apart_on_request(tmp_path: Path) -> None:
     manifest = described(graphs.network(tmp_path / "net.onnx"), Said(together=False))
 
     assert not manifest.batching.together
+
+
+def test_what_a_card_leaves_out_of_batching_is_as_measured(tmp_path: Path) -> None:
+    said = Said(more={"batching": {"buckets": [1, 8]}})
+
+    apart = described(graphs.mean_of_batch(tmp_path / "mean.onnx"), said)
+    together = described(graphs.network(tmp_path / "net.onnx"), said)
+
+    assert (apart.batching.together, apart.batching.buckets) == (False, (1, 8))
+    assert (together.batching.together, together.batching.buckets) == (True, (1, 8))
+
+
+@pytest.mark.parametrize(
+    ("batching", "reason"),
+    [
+        ({"together": True}, "together: not for this graph: "),
+        ({"buckets": [8, 1]}, "batching: "),
+        ([], "batching: "),
+    ],
+)
+def test_wrong_batching_in_a_card_is_refused(batching: object, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=f"^{re.escape(reason)}"):
+        described(graphs.mean_of_batch(tmp_path / "mean.onnx"), Said(more={"batching": batching}))
