@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from mlmesh.inference.catalogue import Catalogue
 from mlmesh.inference.hosted_model import HostedModel, VersionState, unknown
-from mlmesh.inference.opening import Copied, Opener, give_memory_back
+from mlmesh.inference.opening import Copied, Opener
 from mlmesh.inference.options import HostOptions
+from mlmesh.inference.retirement import Retirement
 from mlmesh.inference.scratch import scratch_folder
 from mlmesh.inference.session import BadGraph
 from mlmesh.inference.version import Hold, LoadedVersion
@@ -33,12 +33,11 @@ class Host:
     def __init__(self, options: HostOptions, opener: Opener, metrics: InferenceMetrics) -> None:
         self.models: dict[str, HostedModel] = {}
         self.default_model = options.default_model
-        self._options = options
         self._catalogue = Catalogue(options.roots, options.services)
         self._opener = opener
         self._metrics = metrics
         self._changing = asyncio.Lock()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._retirement = Retirement(opener, options.drain_seconds, self._gone)
         self._stamps: dict[Path, object] = {}
 
     def find(self, name: str, version: str) -> LoadedVersion:
@@ -69,7 +68,7 @@ class Host:
                 raise ModelNotFound(f"model: {what!r} is not in this service's repository")
             self._read_pointers(self._model(name))
             await self._load(wanted, again=True)
-            self._refuse_failures(name, wanted)
+            self.models[name].refuse_failures([stored.version for stored in wanted])
             await self._mark(name, [stored.version for stored in wanted], unloaded=False)
 
     async def unload(self, name: str, version: str = "") -> None:
@@ -84,7 +83,7 @@ class Host:
             self._read_pointers(model)
             versions = [version] if version else list(model.versions)
             for one in versions:
-                self._require_state(model, one)
+                model.require_known(one)
             if version and version == model.pointers.default:
                 raise Precondition(
                     f"version: {version} is the default of {name}; make another one the default "
@@ -94,13 +93,13 @@ class Host:
             there = {stored.version for stored in found}
             await self._mark(name, [one for one in versions if one in there], unloaded=True)
             gone = [model.take(VersionState(one, "UNLOADED")) for one in versions]
-            await self._retire(name, gone)
+            await self._retirement.free(gone)
             await self._forget_missing(found, [model])
 
     async def set_default(self, name: str, version: str) -> None:
         """Make a version answer callers that name none; raises as `set_label`."""
         async with self._changing:
-            self._require_ready(self._known(name), version)
+            self._known(name).require_ready(version)
             await self._point(name, lambda said: said.model_copy(update={"default": version}))
 
     async def set_label(self, name: str, label: str, version: str) -> None:
@@ -108,7 +107,7 @@ class Host:
         cannot be one; Precondition for a version that does not answer."""
         async with self._changing:
             model = self._known(name)
-            self._require_ready(model, version)
+            model.require_ready(version)
             try:
                 check_label(label, [state.version for state in model.states()])
                 check_room(label, model.labels)
@@ -155,8 +154,7 @@ class Host:
             for name in list(model.versions):
                 if (version := model.take(VersionState(name, "UNLOADED"))) is not None:
                     await version.__aexit__(None, None, None)
-        if self._leaving:
-            await asyncio.wait(self._leaving)
+        await self._retirement.finished()
 
     async def _load(self, wanted: Sequence[StoredVersion], *, again: bool) -> None:
         """Copy, try and open those that are not loaded as they are now.
@@ -189,13 +187,10 @@ class Host:
         self._stamps[stored.folder] = stamp
         if stored.version in model.versions:
             return (again or not seen) and await asyncio.to_thread(self._changed, stored, model)
-        if seen and not again and self._failed(model, stored.version):
+        if seen and not again and model.is_failed(stored.version):
             return False
         model.others[stored.version] = VersionState(stored.version, "LOADING")
         return True
-
-    def _failed(self, model: HostedModel, version: str) -> bool:
-        return version in model.others and model.others[version].state == "FAILED"
 
     async def _open(self, copied: Copied, reason: str) -> None:
         try:
@@ -212,37 +207,14 @@ class Host:
         stored = copied.stored
         replaced = self.models[stored.model].put(stored.version, version)
         self._metrics.loaded(stored.model, stored.version, version.provider)
-        await self._retire(stored.model, [replaced])
+        await self._retirement.free([replaced])
 
-    async def _retire(self, name: str, versions: Iterable[LoadedVersion | None]) -> None:
-        """Free versions that nobody finds any more, once nobody uses them, even if the caller of
-        this goes away."""
-        leaving = [self._task(self._leave(name, one)) for one in versions if one is not None]
-        for task in leaving:
-            await asyncio.shield(task)
-
-    async def _leave(self, name: str, version: LoadedVersion) -> None:
-        try:
-            async with asyncio.timeout(self._options.drain_seconds):
-                await version.unused()
-        except TimeoutError:
-            logger.warning(
-                "model unloaded under calls",
-                extra={"model": name, "version": version.manifest.version},
-            )
-        await version.__aexit__(None, None, None)
-        await self._opener.discard(version)
-        await asyncio.to_thread(give_memory_back)
+    def _gone(self, version: LoadedVersion) -> None:
+        name, number = version.manifest.name, version.manifest.version
         model = self.models.get(name)
-        if model is None or version.manifest.version not in model.versions:
-            self._metrics.unloaded(name, version.manifest.version, version.provider)
-        logger.info("model unloaded", extra={"model": name, "version": version.manifest.version})
-
-    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
-        return task
+        # After a swap another one answers under this name.
+        if model is None or number not in model.versions:
+            self._metrics.unloaded(name, number, version.provider)
 
     async def _forget_missing(
         self, found: Sequence[StoredVersion], models: Sequence[HostedModel]
@@ -252,7 +224,7 @@ class Host:
         for model in models:
             names = [state.version for state in model.states()]
             gone = [one for one in names if (model.name, one) not in there]
-            await self._retire(model.name, [model.forget(one) for one in gone])
+            await self._retirement.free([model.forget(one) for one in gone])
             if not model.states():
                 del self.models[model.name]
 
@@ -268,23 +240,6 @@ class Host:
         if name not in self.models:
             raise ModelNotFound(unknown("model: there is", name, self.models))
         return self.models[name]
-
-    def _require_state(self, model: HostedModel, version: str) -> None:
-        known = [state.version for state in model.states()]
-        if version not in known:
-            raise ModelNotFound(unknown(f"version: {model.name} has", version, known))
-
-    def _require_ready(self, model: HostedModel, version: str) -> None:
-        self._require_state(model, version)
-        if version not in model.versions:
-            raise Precondition(f"version: {model.name} {version} does not answer; load it first")
-
-    def _refuse_failures(self, name: str, wanted: Sequence[StoredVersion]) -> None:
-        model = self.models[name]
-        reasons = {state.version: state.reason for state in model.states()}
-        for stored in wanted:
-            if reason := reasons.get(stored.version):
-                raise Precondition(f"version: {name} {stored.version}: {reason}")
 
     def _fail(self, stored: StoredVersion, reason: str) -> None:
         names = {"model": stored.model, "version": stored.version}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mlmesh.inference.version import LoadedVersion
 from mlmesh.registry.pointers import Pointers
 from mlmesh.registry.store import newest_of, version_order
-from mlmesh.runtime.errors import ModelNotFound, Unavailable
+from mlmesh.runtime.errors import ModelNotFound, Precondition, Unavailable
 
 MOST_NAMES = 10
 """Names in a message; a host may have thousands."""
@@ -100,6 +100,29 @@ class HostedModel:
         if version in self.others and self.others[version].state == "LOADING":
             self.others[version] = VersionState(version, "UNLOADED")
 
+    def is_failed(self, version: str) -> bool:
+        """Whether a version could not be loaded, and none answers under its name."""
+        return version in self.others and self.others[version].state == "FAILED"
+
+    def require_known(self, version: str) -> None:
+        """Raise ModelNotFound for a version that is not there, in whatever state."""
+        known = [state.version for state in self.states()]
+        if version not in known:
+            raise ModelNotFound(unknown(f"version: {self.name} has", version, known))
+
+    def require_ready(self, version: str) -> None:
+        """Raise ModelNotFound, or Precondition for a version that is there but does not answer."""
+        self.require_known(version)
+        if version not in self.versions:
+            raise Precondition(f"version: {self.name} {version} does not answer; load it first")
+
+    def refuse_failures(self, versions: Sequence[str]) -> None:
+        """Raise Precondition, with the reason, when one of these could not be loaded."""
+        reasons = {state.version: state.reason for state in self.states()}
+        for version in versions:
+            if reason := reasons.get(version):
+                raise Precondition(f"version: {self.name} {version}: {reason}")
+
     def _labelled(self, version: str) -> LoadedVersion:
         wanted = self.labels.get(version, version or self.default_version)
         if wanted in self.versions:
@@ -127,5 +150,6 @@ def unknown(whose: str, name: str, known: Mapping[str, object] | list[str]) -> s
     """The message about a name that is not there, with the one that was probably meant."""
     close = difflib.get_close_matches(name[:64], known, n=1)
     some = [*sorted(known)[:MOST_NAMES], *(["..."] if len(known) > MOST_NAMES else [])]
-    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(some)}"
+    others = f"choose from {', '.join(some)}" if some else "and nothing else either"
+    hint = f"did you mean {close[0]!r}?" if close else others
     return f"{whose} nothing named {name[:64]!r}, {hint}"

@@ -12,6 +12,7 @@ from mlmesh.inference.open_inference.parameters import FINAL_RESPONSE
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import ServingError
 from mlmesh.runtime.item_stream import AnswerItem
+from mlmesh.runtime.room import Room
 
 MAX_UNDER_WAY = 32
 """Requests of one stream that are worked on at once; more are not read before an answer is out."""
@@ -28,27 +29,29 @@ class OrderedStream:
         self._answer = answer
 
     async def __call__(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Message]:
-        under_way: asyncio.Queue[asyncio.Task[Message] | None] = asyncio.Queue()
-        # Released when an answer has been taken, so a caller that does not read is not read from.
-        room = asyncio.Semaphore(MAX_UNDER_WAY)
+        under_way: asyncio.Queue[tuple[asyncio.Task[Message], int] | None] = asyncio.Queue()
+        # Left when an answer has been taken, so a caller that does not read is not read from.
+        room = Room(MAX_UNDER_WAY)
         tasks: set[asyncio.Task[Message]] = set()
 
         async def read() -> None:
             try:
                 async for request in requests:
-                    await room.acquire()
+                    size = request.ByteSize()
+                    await room.enter(size)
                     task = asyncio.create_task(self._answered(request, call))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
-                    under_way.put_nowait(task)
+                    under_way.put_nowait((task, size))
             finally:
                 under_way.put_nowait(None)
 
         reading = asyncio.create_task(read())
         try:
-            while (task := await under_way.get()) is not None:
+            while (item := await under_way.get()) is not None:
+                task, size = item
                 yield await task
-                room.release()
+                room.leave(size)
             # What could not be read ends the stream, once all before it is answered.
             await reading
         finally:
