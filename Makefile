@@ -15,6 +15,7 @@ BUILT := $(VENV)/.mlmesh-built
 RUN := $(VENV)/.mlmesh-run
 TEST := $(VENV)/.mlmesh-test
 TORCH := $(VENV)/.mlmesh-torch
+START := $(VENV)/.mlmesh-start
 CONTRACTS := $(shell find protos -name '*.proto' -o -name compile.py)
 DESCRIPTORS := generated/mlmesh/v1/mlmesh.binpb
 LOCK = $(UV) pip compile $(ARGS) --quiet --universal --python-version 3.11 --generate-hashes \
@@ -52,12 +53,13 @@ format: $(TEST) ## Rewrite files to the house style
 release-contracts: protos $(TEST) ## Make the contracts the reference that `make check` holds them to
 	$(BIN)/buf build $(DESCRIPTORS) --exclude-source-info -o tests/contracts/released.binpb
 
-models: $(TEST) $(TORCH) ## Train and export the models that are shipped: make models DATA=folder
+models: $(TEST) $(TORCH) $(START) ## Train and export the models that are shipped: make models DATA=folder
 	$(BIN)/python -m predictor.export --data $(DATA)
+	$(BIN)/python -m nlp.export --data $(DATA)
 
 lock: ## Resolve requirements/ anew: make lock UV=/path/to/uv ARGS=--upgrade
 	$(LOCK) pyproject.toml --extra dev --extra export -o requirements/test.txt
-	$(LOCK) pyproject.toml --extra gateway --extra registry -c requirements/test.txt \
+	$(LOCK) pyproject.toml --extra gateway --extra nlp --extra registry -c requirements/test.txt \
 		-o requirements/run.txt
 	@$(PYTHON) -c '$(BUILD_REQUIRES)' | $(LOCK) - -c requirements/test.txt \
 		-o requirements/build.txt
@@ -92,4 +94,9 @@ $(TEST): requirements/test.txt $(BUILT)
 
 $(TORCH): $(TEST)
 	$(INSTALL) $(EXPORT)
+	@touch $@
+
+# Only its files are read: what it asks for beside them is not needed.
+$(START): requirements/start.txt $(TEST)
+	$(LOCKED) requirements/start.txt --no-deps
 	@touch $@

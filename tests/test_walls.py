@@ -16,8 +16,9 @@ FORBIDDEN = {
     "mlmesh": {*PROGRAMS, "torch"},
     "gateway": {"predictor", "nlp", "vision", "onnxruntime", "numpy", "torch"},
     "predictor": {"gateway", "nlp", "vision"},
+    "nlp": {"gateway", "predictor", "vision"},
 }
-SERVERS = ("gateway.__main__", "predictor.__main__")
+SERVERS = ("gateway.__main__", "predictor.__main__", "nlp.__main__")
 
 
 def imported(path: Path) -> Iterator[str]:

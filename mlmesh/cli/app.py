@@ -70,3 +70,16 @@ def up(
     names = [name.strip() for name in only.split(",") if name.strip()]
     options = Options(config, host, names, http_port, timeout, raw, check)
     raise typer.Exit(asyncio.run(up(options)))
+
+
+@app.command(
+    context_settings={
+        "allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": [],
+    },
+    options_metavar="METHOD --field value|@file ...",
+)  # fmt: skip
+def call(context: typer.Context) -> None:
+    """Ask a running mesh: any method of its contracts, by the names of its fields."""
+    from mlmesh.cli.call import call
+
+    raise typer.Exit(call(context.args))

@@ -36,7 +36,9 @@ def route_of(method: Method, request: Mapping[str, Any]) -> tuple[str, str, Any]
         names = _VARIABLE.findall(template)
         if all(request.get(name) not in (None, "") for name in names):
             return _filled(verb, template, body, request)
-    needed = " or ".join(" and ".join(f"--{n}" for n in _VARIABLE.findall(t)) for _, t, _ in bindings)
+    needed = " or ".join(
+        " and ".join(f"--{n}" for n in _VARIABLE.findall(t)) for _, t, _ in bindings
+    )
     raise BadCall(f"{method.name}: give {needed}")
 
 

@@ -90,15 +90,16 @@ def call_by_grpc(
 def _answers(
     channel: Any, method: Method, requests: Sequence[Message], seconds: float
 ) -> Iterable[bytes]:
+    start: Any
+    sent: Any
     serialised = [request.SerializeToString() for request in requests]
     if method.unary:
         return [channel.unary_unary(method.path)(serialised[0], timeout=seconds)]
     if method.descriptor.client_streaming:
-        answers: Iterable[bytes] = channel.stream_stream(method.path)(
-            iter(serialised), timeout=seconds
-        )
-        return answers
-    answers = channel.unary_stream(method.path)(serialised[0], timeout=seconds)
+        start, sent = channel.stream_stream(method.path), iter(serialised)
+    else:
+        start, sent = channel.unary_stream(method.path), serialised[0]
+    answers: Iterable[bytes] = start(sent, timeout=seconds)
     return answers
 
 

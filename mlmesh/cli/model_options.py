@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,8 +44,12 @@ Gateway = Annotated[
     typer.Option(envvar="MLMESH_GATEWAY", help="Address of the mesh that is told of changes."),
 ]
 NoLoad = Annotated[bool, typer.Option("--no-load", help="Do not tell a running mesh.")]
-Seconds = Annotated[float, typer.Option(min=1, help="How long the trial of a graph may take.")]
-MemoryGib = Annotated[float, typer.Option(min=1, help="How much memory the trial may take.")]
+Seconds = Annotated[
+    float, typer.Option(min=1, max=86_400, help="How long the trial of a graph may take.")
+]
+MemoryGib = Annotated[
+    float, typer.Option(min=1, max=65_536, help="How much memory the trial may take.")
+]
 
 DEFAULT_REPOSITORY = Path("var/models")
 DEFAULT_KEYS = Path("var/keys")
@@ -85,8 +90,8 @@ def sizes_of(texts: Sequence[str]) -> dict[str, int]:
     sizes = {}
     for text in texts:
         name, value = _pair(text, "--size", "NAME=NUMBER")
-        if not value.isdecimal() or not 0 < int(value) <= 2**20:
-            raise typer.BadParameter(f"--size: {text!r} is not NAME=NUMBER, from 1 to 1048576")
+        if not re.fullmatch(r"[0-9]{1,7}", value) or not 0 < int(value) <= 2**20:
+            raise typer.BadParameter(f"--size: {text[:64]!r} is not NAME=NUMBER, from 1 to 1048576")
         sizes[name] = int(value)
     return sizes
 
@@ -94,9 +99,10 @@ def sizes_of(texts: Sequence[str]) -> dict[str, int]:
 def metrics_of(text: str) -> dict[str, float]:
     """Figures by name, from JSON."""
     said = _object(text, "--metrics")
-    if wrong := [name for name, value in said.items() if not _is_number(value)]:
+    figures = {name: _number(value) for name, value in said.items()}
+    if wrong := [name for name, value in figures.items() if not math.isfinite(value)]:
         raise typer.BadParameter(f"--metrics: {wrong[0]} is no number")
-    return {name: float(value) for name, value in said.items()}
+    return figures
 
 
 def card_of(path: Path | None) -> dict[str, Any]:
@@ -119,12 +125,18 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
 def _object(text: str, where: str) -> dict[str, Any]:
     try:
         said = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{where}: not JSON: {error}") from None
     if not isinstance(said, dict):
         raise typer.BadParameter(f'{where}: expected an object, for example {{"accuracy": 0.95}}')
     return said
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: object) -> float:
+    """NaN for what is no number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

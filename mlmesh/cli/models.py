@@ -85,7 +85,10 @@ def register(
     share: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="MB", help="Share external data from this size on between versions."
+            min=0,
+            max=1e9,
+            metavar="MB",
+            help="Share external data from this size on between versions.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="For made-up rows.")] = 0,

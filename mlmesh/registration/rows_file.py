@@ -46,6 +46,8 @@ def read_rows(
     "outputs": {...}, "labels": [...]}. .csv: a column for every feature, and `label`.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise Refused(f"{path}: not a regular file")
         if path.stat().st_size > MAX_BYTES:
             raise Refused(f"{path}: larger than {MAX_BYTES:,} bytes; take a sample of the rows")
         if path.suffix == ".csv":
@@ -54,7 +56,7 @@ def read_rows(
         return _checked(path, _fitted(path, said, inputs, outputs))
     except OSError as error:
         raise Refused(f"{path}: {error.strerror or error}") from None
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         raise Refused(f"{path}: {error}") from None
 
 

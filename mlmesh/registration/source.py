@@ -38,6 +38,8 @@ def copy_source(path: Path, folder: Path) -> Source:
     if reason := refused_name(path.name):
         raise Refused(f"{path.name}: {reason}")
     try:
+        if path.exists() and not path.is_file():
+            raise Refused(f"{path}: not a regular file")
         with path.open("rb") as file:
             if reason := refused_content(file):
                 raise Refused(f"{path.name}: {reason}")

@@ -70,14 +70,20 @@ class PrivateKey:
 
 
 def public_keys(folder: Path) -> Iterator[PublicKey]:
-    """Every `.pub` of a folder, by name; none when there is no such folder. Raises BadKey."""
+    """Every `.pub` of a folder, by name; none when there is no such folder. Raises BadKey.
+
+    The message does not say where the folder lies: callers of a server get to read it.
+    """
     for path in sorted(folder.glob("*.pub")):
+        called = path.name
         try:
-            key = pem.load_pem_public_key(_content(path))
+            key = pem.load_pem_public_key(_content(path, called))
+        except OSError as error:
+            raise BadKey(f"{called}: {error.strerror}; remove it or put it right") from None
         except (ValueError, UnsupportedAlgorithm):
-            raise BadKey(f"{path}: not a public key in PEM; remove it or put it right") from None
+            raise BadKey(f"{called}: not a public key in PEM; remove it or put it right") from None
         if not isinstance(key, Ed25519PublicKey):
-            raise BadKey(f"{path}: not an ed25519 key, and no other kind is used; remove it")
+            raise BadKey(f"{called}: not an ed25519 key, and no other kind is used; remove it")
         yield PublicKey(path.stem, key.public_bytes_raw())
 
 
@@ -104,7 +110,7 @@ def read_key(folder: Path, name: str) -> PrivateKey:
     """A private key that is there already; raises BadKey."""
     path = folder / f"{name}.key"
     try:
-        content = _content(path, private=True)
+        content = _content(path, str(path), private=True)
         key = pem.load_pem_private_key(content, password=None)
     except FileNotFoundError:
         raise BadKey(
@@ -119,16 +125,18 @@ def read_key(folder: Path, name: str) -> PrivateKey:
     return PrivateKey(name, key)
 
 
-def _content(path: Path, *, private: bool = False) -> bytes:
+def _content(path: Path, called: str, *, private: bool = False) -> bytes:
     # Not blocking, for it may be a pipe that nobody writes to.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise BadKey(f"{path}: not a regular file")
+            raise BadKey(f"{called}: not a regular file")
         if private and found.st_mode & 0o077:
-            raise BadKey(f"{path}: others may read it; keep it to yourself: chmod 600 {path}")
-        return file.read(LARGEST_FILE)
+            raise BadKey(f"{called}: others may read it; keep it to yourself: chmod 600 {path}")
+        return os.read(descriptor, LARGEST_FILE)
+    finally:
+        os.close(descriptor)
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:

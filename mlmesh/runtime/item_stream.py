@@ -14,11 +14,14 @@ from google.protobuf.message import Message
 
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import ServingError
+from mlmesh.runtime.room import Room
 
 MAX_UNDER_WAY = 256
 """Items of one stream that are worked on at once; more are not read before an answer is out."""
 
 AnswerItem = Callable[[Message, Call], Awaitable[Message]]
+_Answers = asyncio.Queue[tuple[Message, int] | None]
+"""With the size of the request; None at the end."""
 
 
 class ItemStream:
@@ -29,14 +32,15 @@ class ItemStream:
         self._answer = answer
 
     async def __call__(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Message]:
-        answers: asyncio.Queue[Message | None] = asyncio.Queue()
-        # Released when an answer has been taken, so a caller that does not read is not read from.
-        room = asyncio.Semaphore(MAX_UNDER_WAY)
+        answers: _Answers = asyncio.Queue()
+        # Left when an answer has been taken, so a caller that does not read is not read from.
+        room = Room(MAX_UNDER_WAY)
         reading = asyncio.create_task(self._read(requests, call, answers, room))
         try:
-            while (answer := await answers.get()) is not None:
+            while (answered := await answers.get()) is not None:
+                answer, size = answered
                 yield answer
-                room.release()
+                room.leave(size)
             await reading
         finally:
             reading.cancel()
@@ -45,19 +49,20 @@ class ItemStream:
         self,
         requests: AsyncIterator[Any],
         call: Call,
-        answers: asyncio.Queue[Message | None],
-        room: asyncio.Semaphore,
+        answers: _Answers,
+        room: Room,
     ) -> None:
-        async def work(item: Any) -> None:
-            answers.put_nowait(await self._answered(item, call))
+        async def work(item: Any, size: int) -> None:
+            answers.put_nowait((await self._answered(item, call), size))
 
         refusal = None
         try:
             async with asyncio.TaskGroup() as group:
                 try:
                     async for item in requests:
-                        await room.acquire()
-                        group.create_task(work(item))
+                        size = item.ByteSize()
+                        await room.enter(size)
+                        group.create_task(work(item, size))
                 except ServingError as error:
                     # What was read before is still answered.
                     refusal = error

@@ -60,7 +60,8 @@ async def test_text_is_kept_and_503_says_that_no_model_takes_it(
 
     assert response.status_code == 503
     assert response.json()["error"]["message"] == (
-        "the input was logged, but no service of this mesh answers /analyze/sentiment"
+        "the input was logged, but mlmesh.v1.NlpService is not part of this mesh "
+        "(see MLMESH_BACKENDS)"
     )
     assert lines(log_path)[0]["data"] == data
 

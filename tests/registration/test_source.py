@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import onnx
@@ -62,13 +63,17 @@ def test_what_is_no_graph_is_refused(folder: Path, tmp_path: Path) -> None:
     pickled.write_bytes(b"\x80\x04K\x01.")
     renamed = tmp_path / "pickle.onnx"
     renamed.write_bytes(b"\x80\x04K\x01.")
+    pipe = tmp_path / "pipe.onnx"
+    os.mkfifo(pipe)
 
     for path, reason in (
         (text, "not an ONNX model"),
         (pickled, "a pickle runs code"),
         (renamed, "a pickle by its content"),
         (tmp_path / "nothing.onnx", "No such file"),
-        (tmp_path, "Is a directory"),
+        (tmp_path, "not a regular file"),
+        (Path("/dev/zero"), "not a regular file"),
+        (pipe, "not a regular file"),
     ):
         with pytest.raises(Refused, match=reason):
             copy_source(path, folder)

@@ -124,3 +124,16 @@ def test_a_pipe_in_the_place_of_a_key_does_not_hang(tmp_path: Path) -> None:
         read_key(tmp_path, "team")
     with pytest.raises(BadKey, match="not a regular file"):
         list(public_keys(tmp_path))
+
+
+def test_what_cannot_be_read_as_a_public_key_is_named_without_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "gone" / "team.pub").symlink_to(tmp_path / "nothing")
+    (tmp_path / "folder" / "team.pub").mkdir(parents=True)
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "team.pub").write_text("not a key")
+
+    for name in ("gone", "folder", "text"):
+        with pytest.raises(BadKey, match=r"team\.pub: ") as refused:
+            list(public_keys(tmp_path / name))
+        assert str(tmp_path) not in str(refused.value)

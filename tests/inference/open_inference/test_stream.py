@@ -15,6 +15,7 @@ from mlmesh.inference.open_inference.stream import MAX_UNDER_WAY, OrderedStream
 from mlmesh.openinference.v2 import inference_pb2 as pb
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InvalidInput
+from mlmesh.runtime.room import MAX_BYTES
 from tests.inference.open_inference.client import Client, raw_request
 
 
@@ -162,3 +163,26 @@ async def test_a_caller_that_hangs_up_ends_all_that_is_under_way() -> None:
     async with asyncio.timeout(10):
         while gate.cancelled < MAX_UNDER_WAY:
             await asyncio.sleep(0)
+
+
+async def test_no_more_bytes_are_read_than_may_be_under_way() -> None:
+    gate, read = Gate(), list[int]()
+    large = pb.ModelInferRequest(raw_input_contents=[bytes(MAX_BYTES // 4)])
+
+    async def requests() -> AsyncIterator[pb.ModelInferRequest]:
+        while True:
+            read.append(1)
+            yield large
+
+    stream = OrderedStream(pb.ModelStreamInferResponse, gate.answer)
+    answers: Any = stream(requests(), Call("1"))
+    first = asyncio.ensure_future(anext(answers))
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+    assert gate.began == 3  # a message is a little more than its bytes
+    assert len(read) == 4
+
+    gate.opened.set()
+    await first
+    await answers.aclose()

@@ -1,0 +1,3 @@
+"""The nlp service: sentiment, entities, summaries and embeddings of English text."""
+
+from __future__ import annotations

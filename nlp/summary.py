@@ -1,0 +1,160 @@
+"""Summaries out of a text's own sentences, chosen by what they mean and where they stand.
+
+A sentence counts for how close it is to the mean of all (Radev et al. 2004, with embeddings in the
+place of word counts) and for how early it stands. The smaller the share of the text that is chosen,
+the more the beginning counts: of news, the first sentences are the best summary of three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmesh.runtime.call import Call
+from mlmesh.runtime.errors import InvalidInput, ServingError
+from nlp.embeddings import Embedding, EmbeddingModel
+from nlp.outcomes import Outcome, each
+from nlp.sentence_texts import Sentence, read_sentences
+from nlp.spans import Span
+from nlp.text_model import Document
+from nlp.texts import Text, characters_of
+from nlp.threads import beside
+
+METHOD = "extractive"
+DEFAULT_SENTENCES = 3
+EARLINESS = 0.2
+"""What the first sentence gets for being the first when the whole text is chosen; it is divided by
+the share that is chosen, and the n-th sentence gets it divided by the square root of n."""
+MOST_EARLINESS = 2.0
+FEWEST_WORDS = 4
+"""A shorter sentence is not chosen as long as there are others."""
+
+Vectors: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How much of a text its summary holds: a number of sentences, or a share of them."""
+
+    sentences: int = DEFAULT_SENTENCES
+    share: float = 0.0
+    """Above 0 it is what counts."""
+
+    def of(self, sentences: int) -> int:
+        """How many of so many sentences are chosen; at least one."""
+        wanted = round(self.share * sentences) if self.share else self.sentences
+        return min(max(wanted, 1), sentences)
+
+
+def length_of(sentences: int, share: float) -> Length:
+    """What a caller asks for, 0 standing for what was not set; raises InvalidInput."""
+    if sentences and share:
+        raise InvalidInput("share", "send either share or sentence_count, not both")
+    return Length(sentences or DEFAULT_SENTENCES, share)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A sentence of a summary."""
+
+    span: Span
+    index: int
+    """Which of the text's sentences it is."""
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The chosen sentences in the text's own order."""
+
+    sentences: Sequence[Chosen]
+    text_sentences: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A text as sentences."""
+
+    sentences: Sequence[Sentence]
+    candidates: Sequence[int]
+    """Those that may be chosen."""
+
+
+def scores_of(vectors: Vectors, count: int) -> NDArray[np.float64]:
+    """How well each sentence would stand in a summary of `count` of them: float64 [sentences].
+
+    vectors: float32 [sentences, dimensions], of length 1, in the order of the text.
+    """
+    whole = vectors.mean(axis=0, dtype=np.float64)
+    whole /= np.linalg.norm(whole) or 1.0
+    closeness: NDArray[np.float64] = vectors @ whole
+    early = min(MOST_EARLINESS, EARLINESS * len(vectors) / count)
+    return closeness + early / np.sqrt(1 + np.arange(len(vectors)))
+
+
+def best_of(scores: NDArray[np.float64], count: int) -> list[int]:
+    """The `count` sentences with the highest scores, in the order of the text; of equal ones the
+    earlier."""
+    return sorted(np.argsort(-scores, kind="stable")[:count].tolist())
+
+
+async def summarize(
+    model: EmbeddingModel,
+    texts: Sequence[Outcome[Text]],
+    length: Length,
+    call: Call,
+    *,
+    most_sentences: int,
+) -> list[Outcome[Summary]]:
+    """The summary of every text; one with more than `most_sentences` is refused."""
+    split = partial(_split, model.read, most_sentences)
+    splits = await beside(characters_of(texts), each, texts, split)
+    documents = [
+        split.sentences[index].document
+        for split in splits
+        if isinstance(split, _Split)
+        for index in split.candidates
+    ]
+    embeddings = iter(await model.embed_documents(documents, call))
+    return [
+        split
+        if isinstance(split, ServingError)
+        else _summary(split, [next(embeddings) for _ in split.candidates], length)
+        for split in splits
+    ]
+
+
+def _split(read: Callable[[Text], Document], most: int, text: Text) -> _Split:
+    sentences = read_sentences(text, read, most)
+    long = [index for index, one in enumerate(sentences) if _is_long(one.document.content)]
+    return _Split(sentences, long or range(len(sentences)))
+
+
+def _is_long(sentence: str) -> bool:
+    return len(sentence.split(maxsplit=FEWEST_WORDS)) >= FEWEST_WORDS
+
+
+def _summary(
+    split: _Split, embeddings: Sequence[Outcome[Embedding]], length: Length
+) -> Outcome[Summary]:
+    vectors = []
+    seconds = 0.0
+    for embedding in embeddings:
+        if isinstance(embedding, ServingError):
+            return embedding
+        vectors.append(embedding.vector)
+        seconds = max(seconds, embedding.seconds)
+    count = length.of(len(vectors))
+    scores = scores_of(np.stack(vectors), count)
+    chosen = [
+        Chosen(split.sentences[index].span, index, float(scores[at]))
+        for at in best_of(scores, count)
+        for index in [split.candidates[at]]
+    ]
+    return Summary(chosen, len(split.sentences), seconds)
