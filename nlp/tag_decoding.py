@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,8 @@ class TagDecoder:
         self._follows = np.array([[_may_follow(a, b) for b in tags] for a in tags])
         self._starts = np.array([not tag.startswith(INSIDE) for tag in tags])
 
-    def decode(self, probabilities: NDArray[np.float32]) -> list[Found]:
-        """Entities in the order of the text; probabilities: float32 [words, tags]."""
+    def decode(self, probabilities: NDArray[np.floating[Any]]) -> list[Found]:
+        """Entities in the order of the text; probabilities: floats [words, tags]."""
         if not len(probabilities):
             return []
         path = probabilities.argmax(axis=1)
@@ -45,7 +46,7 @@ class TagDecoder:
             path = self._best_path(probabilities)
         return self._entities(path, probabilities)
 
-    def _best_path(self, probabilities: NDArray[np.float32]) -> NDArray[np.intp]:
+    def _best_path(self, probabilities: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
         scores = np.log(np.maximum(probabilities.astype(np.float64), _LEAST))
         steps = np.where(self._follows, 0.0, _FORBIDDEN)
         best = scores[0] + np.where(self._starts, 0.0, _FORBIDDEN)
@@ -60,7 +61,9 @@ class TagDecoder:
             path[word - 1] = came_from[word, path[word]]
         return path
 
-    def _entities(self, path: NDArray[np.intp], probabilities: NDArray[np.float32]) -> list[Found]:
+    def _entities(
+        self, path: NDArray[np.intp], probabilities: NDArray[np.floating[Any]]
+    ) -> list[Found]:
         certain = probabilities[np.arange(len(path)), path]
         found: list[Found] = []
         for word in np.flatnonzero([self._tags[tag] != OUTSIDE for tag in path]):

@@ -65,7 +65,7 @@ class Encoder(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor, extra: Tensor | None = None) -> Tensor:
         places = torch.arange(tokens.shape[1], device=tokens.device)
-        states = self.tokens(tokens) + self.positions(places) + self.kind
+        states: Tensor = self.tokens(tokens) + self.positions(places) + self.kind
         if extra is not None:
             states = states + extra
         states = self.dropout(self.norm(states))

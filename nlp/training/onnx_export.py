@@ -81,7 +81,7 @@ def _exported(model: nn.Module, output: str, example: Batch) -> onnx.ModelProto:
         exporter.setLevel(level)
     if program is None:
         raise RuntimeError("torch wrote no graph")
-    graph = program.model_proto
+    graph: onnx.ModelProto = program.model_proto
     clean(graph)
     return graph
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
-from nlp.tag_decoding import Found, TagDecoder
+from nlp.tag_decoding import TagDecoder
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 DECODER = TagDecoder(TAGS)
@@ -41,7 +41,8 @@ def test_an_entity_is_as_sure_as_its_least_sure_word() -> None:
 
     [found] = DECODER.decode(probabilities)
 
-    assert found == Found(0, 1, "PER", pytest.approx(0.8))
+    assert (found.first, found.last, found.type) == (0, 1, "PER")
+    assert found.confidence == pytest.approx(0.8)
 
 
 def test_what_goes_on_without_a_beginning_is_read_the_most_probable_way() -> None:

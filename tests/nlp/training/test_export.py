@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -139,9 +140,8 @@ def test_figures_have_intervals_and_are_compared_with_floats(exported: Exported,
 def test_the_graph_tells_nothing_of_the_machine_it_came_from(exported: Exported, name: str) -> None:
     model = onnx.load(exported.folder(name) / MODEL_FILE, load_external_data=False)
 
-    assert not any(
-        part.doc_string or part.metadata_props for part in (model, model.graph, *model.graph.node)
-    )
+    parts: list[Any] = [model, model.graph, *model.graph.node]
+    assert not any(part.doc_string or part.metadata_props for part in parts)
 
 
 def test_a_model_below_its_floor_is_refused_and_leaves_no_version(
@@ -158,7 +158,7 @@ def test_a_model_below_its_floor_is_refused_and_leaves_no_version(
 def test_a_graph_that_differs_from_its_model_is_refused(exported: Exported, tmp_path: Path) -> None:
     path = served(exported, "sentiment", tmp_path)
     trained = exported.trained["sentiment"]
-    other = as_stored(trained.model)
+    other: Any = as_stored(trained.model)
     other.model.last.bias.data[0] += 1
 
     with pytest.raises(Refused, match="onnxruntime and torch differ by"):
