@@ -30,7 +30,8 @@ from gateway.request import JSON
 from gateway.routes import Routes, routes_of
 from gateway.settings import GatewaySettings
 from gateway.traffic import HttpMetrics
-from mlmesh.runtime.chain import Chain, Limits
+from mlmesh.runtime.admission import Limits
+from mlmesh.runtime.chain import Chain
 from mlmesh.runtime.contracts import Contracts, load_contracts
 from mlmesh.runtime.metrics import ServerMetrics, metrics_page
 from mlmesh.runtime.pages import running_pages

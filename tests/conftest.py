@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
 from mlmesh.inference.models_service import models_service
-from mlmesh.runtime.chain import Limits, Service
+from mlmesh.runtime.admission import Limits
+from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health
 from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
 from mlmesh.runtime.server import running_server

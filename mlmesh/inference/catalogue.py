@@ -24,6 +24,7 @@ class Catalogue:
 
     def __init__(self, roots: Sequence[Path], services: frozenset[str]) -> None:
         self._roots = roots
+        self._seen: set[Path] = set()
         self._services = services
 
     def versions(self) -> list[StoredVersion]:
@@ -38,6 +39,14 @@ class Catalogue:
                     names = {"model": stored.model, "version": stored.version}
                     logger.error("version shadowed by one that is shipped", extra=names)
         return list(found.values())
+
+    def all_there(self) -> bool:
+        """Whether every repository that was ever there is so now; one on a network may be away."""
+        there = {root for root in self._roots if root.is_dir()}
+        self._seen |= there
+        if gone := self._seen - there:
+            logger.error("repository gone", extra={"repositories": [root.name for root in gone]})
+        return not gone
 
     def versions_of(self, model: str) -> list[StoredVersion]:
         """Those of one model."""

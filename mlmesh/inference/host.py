@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlmesh.inference.catalogue import Catalogue
 from mlmesh.inference.hosted_model import HostedModel, VersionState, unknown
+from mlmesh.inference.name_locks import NameLocks
 from mlmesh.inference.opening import Copied, Opener
 from mlmesh.inference.options import HostOptions
 from mlmesh.inference.retirement import Retirement
@@ -27,7 +28,8 @@ logger = logging.getLogger(__name__)
 class Host:
     """Finds models, and changes which versions of them answer.
 
-    Changes happen one after another; calls go on meanwhile, and each is answered by one version.
+    Changes of one model happen one after another, those of several side by side; calls go on
+    meanwhile, and each is answered by one version.
     """
 
     def __init__(self, options: HostOptions, opener: Opener, metrics: InferenceMetrics) -> None:
@@ -36,7 +38,7 @@ class Host:
         self._catalogue = Catalogue(options.roots, options.services)
         self._opener = opener
         self._metrics = metrics
-        self._changing = asyncio.Lock()
+        self._changing = NameLocks()
         self._retirement = Retirement(opener, options.drain_seconds, self._gone)
         self._stamps: dict[Path, object] = {}
 
@@ -60,7 +62,7 @@ class Host:
         The version that answered under this name goes on until the new one is warm, and ends what
         it has begun. Raises ModelNotFound; Precondition when what was asked for cannot be loaded.
         """
-        async with self._changing:
+        async with self._changing(name):
             found = await asyncio.to_thread(self._catalogue.versions_of, name)
             wanted = [stored for stored in found if version in ("", stored.version)]
             if not wanted:
@@ -68,8 +70,8 @@ class Host:
                 raise ModelNotFound(f"model: {what!r} is not in this service's repository")
             self._read_pointers(self._model(name))
             await self._load(wanted, again=True)
-            self.models[name].refuse_failures([stored.version for stored in wanted])
             await self._mark(name, [stored.version for stored in wanted], unloaded=False)
+            self.models[name].refuse_failures([stored.version for stored in wanted])
 
     async def unload(self, name: str, version: str = "") -> None:
         """Let a version, or all of a model, answer no more; comes back when its memory is free.
@@ -78,7 +80,7 @@ class Host:
         ModelNotFound; Precondition for the version that was made the default, unless it goes with
         all.
         """
-        async with self._changing:
+        async with self._changing(name):
             model = self._known(name)
             self._read_pointers(model)
             versions = [version] if version else list(model.versions)
@@ -98,14 +100,14 @@ class Host:
 
     async def set_default(self, name: str, version: str) -> None:
         """Make a version answer callers that name none; raises as `set_label`."""
-        async with self._changing:
+        async with self._changing(name):
             self._known(name).require_ready(version)
             await self._point(name, lambda said: said.model_copy(update={"default": version}))
 
     async def set_label(self, name: str, label: str, version: str) -> None:
         """Let `label` stand for a version. Raises ModelNotFound; InvalidInput for a label that
         cannot be one; Precondition for a version that does not answer."""
-        async with self._changing:
+        async with self._changing(name):
             model = self._known(name)
             model.require_ready(version)
             try:
@@ -117,7 +119,7 @@ class Host:
 
     async def remove_label(self, name: str, label: str) -> None:
         """Let a label stand for nothing any more; raises ModelNotFound or NotFound."""
-        async with self._changing:
+        async with self._changing(name):
             model = self._known(name)
             if label not in model.labels:
                 raise NotFound(unknown(f"label: {name} has", label, dict(model.labels)))
@@ -132,11 +134,12 @@ class Host:
         """Make the host what its repositories say: load what is new or changed, unload what went.
 
         Versions that were unloaded stay so. Those that cannot be loaded are kept as failed, and
-        tried again when their files change.
+        tried again when their files change. A repository that is gone as a whole changes nothing.
         """
-        async with self._changing:
-            found = await asyncio.to_thread(self._catalogue.versions)
-            await self._forget_missing(found, list(self.models.values()))
+        found = await asyncio.to_thread(self._catalogue.versions)
+        async with self._changing(*self.models, *(stored.model for stored in found)):
+            if self._catalogue.all_there():
+                await self._forget_missing(found, list(self.models.values()))
             for name in {stored.model for stored in found}:
                 self._read_pointers(self._model(name))
             wanted = []

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+MOST_TRIALS = 4
+"""Processes that try versions at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Copied:
@@ -45,6 +48,8 @@ class Opener:
         self._scratch = scratch
         self._observe = observe
         self._count = 0
+        # Trials take a process and memory each; one that never ends must not hold up the others.
+        self._trials = asyncio.Semaphore(MOST_TRIALS)
 
     async def copy(self, stored: StoredVersion) -> Copied:
         """Make the private copy; raises BadVersion."""
@@ -65,7 +70,8 @@ class Opener:
         if self._options.trial is None or not copies:
             return [""] * len(copies)
         candidates = [Candidate(c.folder, self._options.of(c.stored.model)) for c in copies]
-        return await try_versions(candidates, self._options.trial)
+        async with self._trials:
+            return await try_versions(candidates, self._options.trial)
 
     async def open(self, copied: Copied) -> LoadedVersion:
         """Open it here, warm; raises BadVersion or BadGraph. The caller enters and leaves it."""

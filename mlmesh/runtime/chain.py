@@ -13,19 +13,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from mlmesh.runtime import rules
+from mlmesh.runtime.admission import Budget, Gauge, Limits, Share
 from mlmesh.runtime.call import REQUEST_ID, Call
 from mlmesh.runtime.contracts import Method, methods_of, wire_name
 from mlmesh.runtime.errors import (
     DeadlineExceeded,
     InternalError,
     InvalidInput,
-    Overloaded,
     ServingError,
     Unsupported,
 )
@@ -96,41 +96,14 @@ class _Streaming:
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one server takes on at once."""
-
-    calls: int = 4096
-    """Unary calls, plain and carried."""
-    streams: int = 256
-    """Streaming calls."""
-
-
-@dataclass(slots=True)
-class _Gauge:
-    """Counts what is under way against a limit."""
-
-    limit: int
-    what: str
-    count: int = 0
-
-    def __enter__(self) -> Self:
-        if self.count >= self.limit:
-            raise Overloaded(f"{self.what}: {self.limit} are under way already, try again later")
-        self.count += 1
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.count -= 1
-
-
 class Chain:
     """Answers calls by their gRPC path, on serialised messages."""
 
     def __init__(self, services: Iterable[Service], limits: Limits, metrics: ServerMetrics) -> None:
         self._metrics = metrics
-        self._calls = _Gauge(limits.calls, "calls")
-        self._streams = _Gauge(limits.streams, "streams")
+        self._calls = Gauge(limits.calls, "calls")
+        self._streams = Gauge(limits.streams, "streams")
+        self._bytes = Budget(limits.request_bytes)
         self._unary: dict[str, _Unary] = {}
         self._streaming: dict[str, _Streaming] = {}
         self._draining = False
@@ -169,8 +142,10 @@ class Chain:
         method = served.method
         REQUEST_ID.set(call.request_id)
         # What carries calls takes no place of theirs.
-        places = self._streams if method.scope == CARRY_SCOPE else self._calls
-        with self._observed(method, served.refusal), places:
+        carries = method.scope == CARRY_SCOPE
+        places = self._streams if carries else self._calls
+        size = len(request) if isinstance(request, bytes) and not carries else 0
+        with self._observed(method, served.refusal), places, Share(self._bytes, size):
             call = call.within(method.timeout)
             message = request
             if isinstance(message, bytes):

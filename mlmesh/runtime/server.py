@@ -11,9 +11,10 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
+from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of
 from mlmesh.runtime.carry import MeshService
-from mlmesh.runtime.chain import Chain, Limits, Service
+from mlmesh.runtime.chain import Chain, Service
 from mlmesh.runtime.contracts import Method, methods_of
 from mlmesh.runtime.errors import Overloaded, ServingError
 from mlmesh.runtime.health import SERVICE as HEALTH_SERVICE, Health

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from mlmesh.runtime.chain import Limits, Service
+from mlmesh.runtime.admission import Limits
+from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health, running_health
 from mlmesh.runtime.metrics import ServerMetrics, metrics_page
 from mlmesh.runtime.pages import running_pages
@@ -61,7 +62,11 @@ async def _serve(
                 services,
                 ServerMetrics(registry, modality),
                 health,
-                limits=Limits(settings.max_concurrent_calls, settings.max_concurrent_streams),
+                limits=Limits(
+                    settings.max_concurrent_calls,
+                    settings.max_concurrent_bytes,
+                    settings.max_concurrent_streams,
+                ),
                 max_message_bytes=settings.max_message_bytes,
                 drain_seconds=settings.drain_seconds,
             )

@@ -50,6 +50,8 @@ class ServiceSettings(ProgramSettings):
     """Largest message that the service takes."""
     max_concurrent_calls: int = Field(default=4096, ge=1)
     """Unary calls, plain and carried, that may be under way; the next ones are refused at once."""
+    max_concurrent_bytes: int = Field(default=2**30, ge=1024)
+    """Bytes of their requests, together; the next ones are refused at once."""
     max_concurrent_streams: int = Field(default=256, ge=1)
     """Streaming calls that may be under way; the next ones are refused at once."""
     stuck_seconds: float = Field(default=30.0, gt=0)

@@ -167,9 +167,19 @@ async def test_threads_that_serve_give_way_to_nobody(
     async with open_host(options, InferenceMetrics(registry)) as host:
         await answer(host)
         own = os.getpriority(os.PRIO_PROCESS, 0)
-        new = threads() - before
-        assert len(new) >= 2
-        assert [os.getpriority(os.PRIO_PROCESS, thread) for thread in new] == [own] * len(new)
+        assert len(threads() - before) >= 2
+        async with asyncio.timeout(10):
+            # The system shows threads that have just ended for a moment longer.
+            while {niceness(thread) for thread in threads() - before} - {own, None}:
+                await asyncio.sleep(0.01)
+
+
+def niceness(thread: int) -> int | None:
+    """None for a thread that has ended meanwhile."""
+    try:
+        return os.getpriority(os.PRIO_PROCESS, thread)
+    except ProcessLookupError:
+        return None
 
 
 def threads() -> set[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from mlmesh.runtime.chain import Limits
+from mlmesh.runtime.admission import Limits
 from mlmesh.v1 import mesh_pb2 as pb, mesh_pb2_grpc as rpc, predictor_pb2, predictor_pb2_grpc
 from tests.conftest import Serve
 from tests.gated import GatedPredictor

@@ -9,8 +9,9 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.call import Call
-from mlmesh.runtime.chain import Chain, Limits, Service
+from mlmesh.runtime.chain import Chain, Service
 from mlmesh.runtime.errors import DeadlineExceeded
 from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.v1 import predictor_pb2 as pb, predictor_pb2_grpc as rpc
@@ -108,6 +109,29 @@ async def test_calls_beyond_the_limit_are_refused_at_once_and_told_when_to_come_
     trailing = dict(refused.value.trailing_metadata())
     assert 1000 <= int(trailing["grpc-retry-pushback-ms"]) <= 2000
     assert len(answers) == 2
+
+
+async def test_requests_of_more_bytes_than_the_limit_are_refused_until_there_is_room(
+    serve: Serve, gated: GatedPredictor
+) -> None:
+    large = pb.PredictRequest(features=[1.0] * 1000)
+    async with (
+        serve(Limits(request_bytes=10_000)) as port,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        stub = rpc.PredictorServiceStub(channel)
+        held = stub.Predict(large)
+        await gated.has_begun()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Predict(large)
+        small = stub.Predict(pb.PredictRequest())
+        await gated.has_begun()
+        gated.gate.set()
+        await asyncio.gather(held, small)
+        await stub.Predict(large)
+
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "bytes are under way already" in str(refused.value.details())
 
 
 async def test_streams_beyond_the_limit_are_refused(serve: Serve, gated: GatedPredictor) -> None:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from mlmesh.inference.host import Host
 from mlmesh.inference.open_inference.service import open_inference_service
 from mlmesh.openinference.v2 import inference_pb2 as pb, model_config_pb2 as config
-from mlmesh.runtime.chain import Limits
+from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.health import Health
 from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
