@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives import serialization as pem
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from onnx import TensorProto, helper, numpy_helper
 
 from mlmesh.inference.options import HostOptions
@@ -214,3 +215,12 @@ def _numeric(name: str, column: int) -> Feature:
         maximum=10,
         baseline=5,
     )
+
+
+def write_key(folder: Path) -> None:
+    """A folder of keys for servers that shall believe what is written here."""
+    folder.mkdir()
+    content = Ed25519PublicKey.from_public_bytes(KEY.public.raw).public_bytes(
+        pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo
+    )
+    (folder / f"{KEY.name}.pub").write_bytes(content)

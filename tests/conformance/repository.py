@@ -8,13 +8,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization as pem
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from onnx import TensorProto, helper
 
 from mlmesh.registry.manifest import Tensor
 from tests.inference.open_inference.tensor_models import ONNX_TYPES, write_loop, write_mirror
-from tests.tiny_models import KEY, write_classifier, write_regressor, write_version
+from tests.tiny_models import write_classifier, write_key, write_regressor, write_version
 
 MODELS_FOLDER = "models"
 KEYS_FOLDER = "keys"
@@ -41,7 +39,7 @@ def write_repository(folder: Path) -> None:
     write_regressor(root, "counted", "1")
     write_regressor(root, "comes-and-goes", "1")
     write_loop(root, "slow", SLOW_ROUNDS)
-    _write_key(folder / KEYS_FOLDER)
+    write_key(folder / KEYS_FOLDER)
 
 
 def _write_arithmetic(root: Path) -> None:
@@ -75,14 +73,6 @@ def _write_arithmetic(root: Path) -> None:
             Tensor(name="count", dtype="int64", shape=one),
         ),
     )
-
-
-def _write_key(folder: Path) -> None:
-    folder.mkdir()
-    content = Ed25519PublicKey.from_public_bytes(KEY.public.raw).public_bytes(
-        pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo
-    )
-    (folder / f"{KEY.name}.pub").write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import pytest
 from mlmesh.v1 import predictor_pb2 as pb, predictor_pb2_grpc as rpc
 from tests.end_to_end.conftest import ROOT, free_ports, start_mesh
 from tests.inference.test_trial import write_endless
+from tests.tiny_models import write_key
 
 ROW = [39.1, 18.7, 181, 3750]
 KEEP_SENDING_SECONDS = 3.0
@@ -149,12 +150,14 @@ def test_a_wrong_setting_is_named_and_ends_the_program_with_2(program: str) -> N
 
 
 def test_a_service_that_is_told_to_leave_while_it_loads_goes_at_once(tmp_path: Path) -> None:
-    write_endless(tmp_path)
+    write_endless(tmp_path / "models")
+    write_key(tmp_path / "keys")
     port, health, metrics = free_ports(3)
     process = start_predictor(
         {
             **os.environ,
-            "MLMESH_MODELS": str(tmp_path),
+            "MLMESH_MODELS": str(tmp_path / "models"),
+            "MLMESH_KEYS": str(tmp_path / "keys"),
             "MLMESH_GRPC_ADDRESS": f"127.0.0.1:{port}",
             "MLMESH_HEALTH_ADDRESS": f"127.0.0.1:{health}",
             "MLMESH_METRICS_ADDRESS": f"127.0.0.1:{metrics}",
