@@ -17,8 +17,10 @@ LIMITS = (
     "English only; other languages, code and formulas get vectors that mean little.",
     "It reads 256 pieces (about 190 words) at once; of longer texts the vectors of overlapping "
     "parts are averaged, which blurs them.",
-    "Alike is not the same as true or agreeing: a sentence and its negation are close.",
-    "Numbers, names and codes weigh little: two invoices that differ in the amount are close.",
+    "Alike is not the same as agreeing: 'I like this phone.' and 'I don't like this phone.' have a "
+    "cosine of 0.82.",
+    "The order of words weighs little: 'A dog bites a man.' and 'A man bites a dog.' have 0.97.",
+    "So do numbers, names and codes: invoices over 20 and over 900 dollars have 0.83.",
     "It was learnt from pairs of texts of the web; which groups of people it puts near which words "
     "was not examined here.",
 )
@@ -42,7 +44,7 @@ def train_embeddings(start: Start) -> Trained:
         longest=LONGEST,
         tokenizer=tokenizer.to_str(),
         sample=encoded(varied_sample(start.data), tokenizer, LONGEST),
-        largest_difference=0.05,
+        largest_difference=0.04,
         training=Training(
             data="Over a billion pairs of sentences, by the authors of sentence-transformers; "
             "nothing was learnt here",

@@ -28,7 +28,21 @@ SEED = 0
 LONGEST = 128
 CALIBRATED_ON = 600
 """Sentences of each validation set."""
-LIMITS = ("English only.",)
+LIMITS = (
+    "English only. Names in other languages are often found, but nothing was measured.",
+    "On news nine names in ten are right, on social media about half, organisations there a third.",
+    "MISC is what the sets agree on least: nationalities, events, works and some products.",
+    "Dates, amounts and titles are no entities: in 'Call Ms. O'Neill at AT&T' the title is taken "
+    "into the name all the same.",
+    "Long names are cut at times: 'United States of America' is answered as two places, 'The "
+    "Beatles' without its article.",
+    "Names that are also words or places need context: in 'Paris Hilton stayed at the Hilton in "
+    "Paris.' the hotel is a place with little confidence, in 'May will meet April in June.' nobody "
+    "is found.",
+    "Names of users (@name) are no entities; a hashtag is taken with its sign.",
+    "Whether it finds names of some origins less often than others was not examined. Not for "
+    "removing personal data: it misses too many.",
+)
 
 
 def train_entities(start: Start) -> Trained:
@@ -59,7 +73,7 @@ def train_entities(start: Start) -> Trained:
         longest=LONGEST,
         tokenizer=tokenizer.to_str(),
         sample=sample_of(varied_sample(start.data), tokenizer),
-        largest_difference=0.5,
+        largest_difference=0.4,
         training=Training(
             data="CoNLL-2003 train; WNUT-17 train and dev; Broad Twitter Corpus a, b, e, g, h; "
             "Wikigold, the first four fifths; CrossNER train and dev of all domains",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nlp.training.graph import FORMS, Encoded, Graph, batch_of
-from nlp.training.int8_storage import SMALLEST, restored
+from nlp.training.int8_storage import IN_ENCODER, restored
 
 FLOAT_TOLERANCE = 1e-4
 NEIGHBOUR_TOLERANCE = 1e-5
@@ -72,7 +72,7 @@ def as_stored(model: nn.Module) -> nn.Module:
     with torch.no_grad():
         for name, weights in copy.named_parameters():
             # The rows of a linear layer are the columns of its matrix in the graph.
-            if weights.ndim == 2 and weights.numel() >= SMALLEST and "shapes" not in name:
+            if weights.ndim == 2 and IN_ENCODER in name:
                 weights.copy_(torch.tensor(restored(weights.numpy(), axis=0)))
     return copy
 

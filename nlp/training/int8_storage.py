@@ -16,6 +16,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import external_data_helper, helper, numpy_helper
 
+IN_ENCODER = "encoder."
+"""Part of the names of torch's parameters that are stored as int8, where they are matrices."""
 SMALLEST = 4096
 """Numbers; smaller weights stay as they are."""
 LARGEST_INT8 = 127

@@ -21,7 +21,23 @@ from nlp.training.treebank import LABELS
 NAME = "sentiment"
 SEED = 0
 LONGEST = 128
-LIMITS = ("English only. Learnt from film reviews, and a little from shop and restaurant reviews.",)
+LIMITS = (
+    "English only. Learnt mostly from film reviews, a little from shop and restaurant reviews; on "
+    "tweets three answers in five are right.",
+    "Irony is taken at its word: 'Great, another delay. Just what I needed.' and 'Yeah, right, "
+    "like that's going to work.' are answered as positive.",
+    "Emoji are unknown to the vocabulary: three angry faces alone are answered as neutral.",
+    "There is no class for mixed: 'The camera is excellent but the battery is terrible.' is "
+    "answered as neutral, with little confidence. Ask for the sentences of a text one by one.",
+    "It tells how somebody sounds, not whether news are good: 'The earthquake killed 200 people.' "
+    "is answered as neutral, 'Nobody was hurt.' as positive.",
+    "Neutral is the weakest class, questions with a loaded word above all: 'Is it any good?' is "
+    "answered as negative.",
+    "It reads 128 pieces (about 95 words) at once; of longer texts the answers to overlapping "
+    "parts are averaged.",
+    "It has learnt prejudice from its texts: 'I am deaf.' is answered as negative, 'I am tall.' as "
+    "positive. Do not judge people by it.",
+)
 
 
 def train_sentiment(start: Start) -> Trained:
@@ -55,7 +71,7 @@ def train_sentiment(start: Start) -> Trained:
         longest=LONGEST,
         tokenizer=tokenizer.to_str(),
         sample=encoded(varied_sample(start.data), tokenizer, LONGEST),
-        largest_difference=0.2,
+        largest_difference=0.1,
         training=Training(
             data="Stanford Sentiment Treebank: training sentences and their phrases of three words "
             "or more (a third of the neutral ones); Sentiment Labelled Sentences of UCI: IMDb, and "

@@ -52,7 +52,10 @@ def figures_of(graph: Graph, name: str, pairs: Pairs, tokenizer: Tokenizer) -> d
 
 
 def spearman(some: Numbers, others: Numbers) -> float:
-    return float(np.corrcoef(_ranks(some), _ranks(others))[0, 1])
+    ranks, other_ranks = _ranks(some), _ranks(others)
+    if not (np.ptp(ranks) and np.ptp(other_ranks)):
+        return 0.0  # all alike: they tell nothing of each other
+    return float(np.corrcoef(ranks, other_ranks)[0, 1])
 
 
 def _ranks(values: Numbers) -> Numbers:

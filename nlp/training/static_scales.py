@@ -48,8 +48,7 @@ def ranges_of(path: Path, names: list[str], batches: Iterable[Inputs]) -> dict[s
     for inputs in batches:
         real = inputs["attention_mask"].astype(bool)
         for name, values in zip(names, session.run(names, inputs), strict=True):
-            # After the mean over the tokens there is one vector for a text.
-            seen = values[real] if values.ndim == 3 else values
+            seen = values[real]
             low, high = ranges[name]
             ranges[name] = min(low, float(seen.min())), max(high, float(seen.max()))
     return ranges

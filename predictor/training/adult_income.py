@@ -150,7 +150,7 @@ def _trained(
             split=f"figures on the official test file; a random {VALIDATION:.0%} of the training "
             f"file kept for validation, seed {SEED}",
             seed=SEED,
-            seconds=round(seconds, 1),
+            seconds=round(seconds, 3),
             method=method,
         ),
         test=adult.test,

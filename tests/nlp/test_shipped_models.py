@@ -31,6 +31,9 @@ FLOORS = {
 }
 LARGEST_LOSS = 0.003
 """How much worse whole numbers may be than floats."""
+pytestmark = pytest.mark.skipif(
+    not MODELS.exists(), reason="the nlp service's models are not trained yet: make models"
+)
 every_model = pytest.mark.parametrize("name", NAMES)
 Rows = NDArray[np.int64]
 

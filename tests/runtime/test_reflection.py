@@ -3,12 +3,12 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.descriptor_pool import Default
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
@@ -106,8 +106,16 @@ def test_what_is_shown_has_the_package_on_the_wire_throughout() -> None:
 
 
 def test_the_package_on_the_wire_is_left_to_others_in_this_process() -> None:
-    """tritonclient registers it, and one process has one of each."""
-    reflection_pool([INFERENCE])
+    """tritonclient registers it, and one process has one of each: so in a process without it."""
+    code = (
+        "from google.protobuf.descriptor_pool import Default\n"
+        "from mlmesh.inference.open_inference.service import CONTRACT\n"
+        "from mlmesh.runtime.reflection import reflection_pool\n"
+        "reflection_pool([CONTRACT])\n"
+        "try: Default().FindServiceByName('inference.GRPCInferenceService')\n"
+        "except KeyError: print('left')"
+    )
 
-    with pytest.raises(KeyError):
-        Default().FindServiceByName("inference.GRPCInferenceService")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "left\n"
