@@ -16,12 +16,7 @@ class GatewaySettings(ProgramSettings):
     """Where the gateway answers HTTP."""
     ops_address: Address = "127.0.0.1:9100"
     """Where the gateway shows probes and metrics from a thread of its own."""
-    backends: dict[str, str] = Field(
-        default={
-            "mlmesh.v1.PredictorService": "127.0.0.1:50051",
-            "mlmesh.v1.NlpService": "127.0.0.1:50052",
-        }
-    )
+    backends: dict[str, str] = Field(default={"mlmesh.v1.PredictorService": "127.0.0.1:50051"})
     """Which target serves which service, as JSON: {"mlmesh.v1.PredictorService": "host:port"}."""
     descriptors: tuple[Path, ...] = ()
     """Descriptor sets of further contracts to serve, as JSON: ["shop.binpb"]."""
