@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,19 @@ from nlp.training.padding import padded
 Rows = NDArray[np.int64]
 Batch = dict[str, Rows]
 BATCH = 32
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+def whole_number_options() -> dict[str, str]:
+    """Session options for whole numbers: older x86 processors, without VNNI instructions, would
+    let sums overflow unless they are told to take a slower way."""
+    known = _CPU_INFO.read_text() if _CPU_INFO.exists() else ""
+    old = platform.machine() in ("x86_64", "AMD64") and "vnni" not in known
+    return {"session.x64quantprecision": "1"} if old else {}
+
+
 FORMS: Mapping[str, Mapping[str, str]] = {
-    # Without the last one, processors without VNNI instructions let sums overflow.
-    "int8": {"session.x64quantprecision": "1"},
+    "int8": whole_number_options(),
     "float": {"session.disable_quant_qdq": "1", "session.enable_quant_qdq_cleanup": "1"},
 }
 """Session options of the two ways to compute: whole numbers on CPUs, floats elsewhere."""
