@@ -2,7 +2,7 @@
 
 A host serves one version of a CNN at 70 % of what it can take, while the other version is loaded
 beside it (copied, tried in a process apart, warmed), made the default, and the first one unloaded.
-Latencies of calls during swaps are compared with those of the same load without any.
+Latencies of calls during swaps are compared with those of the same load without any, in turns.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ from mlmesh.registry.signature import SIGNATURE_FILE, Trust, sign
 from mlmesh.runtime.metrics import InferenceMetrics
 
 LOAD = 0.7
-SWAPS = 20
-SECONDS = 10.0
+ROUNDS = 8
+SWAPS = 8
+"""In each round, an even number."""
+CALM_SECONDS = 4.0
 KEY = PrivateKey("bench", Ed25519PrivateKey.generate())
 
 
@@ -86,13 +88,13 @@ async def swap(host: Host, old: str, new: str) -> None:
 
 
 async def measured(host: Host, interval: float, *, swaps: int) -> tuple[list[float], float]:
-    """Latencies of calls, and the seconds that one swap took."""
+    """Latencies of calls, and the seconds that one swap took; without swaps, for CALM_SECONDS."""
     callers, done = Callers(host, interval), asyncio.Event()
     calling = asyncio.create_task(callers.run(done))
     began = time.perf_counter()
     if not swaps:
-        await asyncio.sleep(SECONDS)
-    for number in track(range(swaps), "swapping", console=Console(stderr=True)):
+        await asyncio.sleep(CALM_SECONDS)
+    for number in range(swaps):
         await swap(host, *(("v1", "v2") if number % 2 == 0 else ("v2", "v1")))
     took = time.perf_counter() - began
     done.set()
@@ -100,7 +102,19 @@ async def measured(host: Host, interval: float, *, swaps: int) -> tuple[list[flo
     return callers.seconds, took / max(1, swaps)
 
 
+def p99(seconds: Sequence[float]) -> float:
+    return statistics.quantiles(seconds, n=100)[98]
+
+
+def row(seconds: Sequence[float]) -> list[str]:
+    figures = (statistics.median(seconds), p99(seconds), max(seconds))
+    return [str(len(seconds)), *(f"{1000 * one:.2f}" for one in figures)]
+
+
 async def main() -> None:
+    calm: list[float] = []
+    swapped: list[float] = []
+    ratios, lengths = [], []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_versions(root, ("v1", "v2"))
@@ -112,19 +126,24 @@ async def main() -> None:
             for _ in range(200):
                 await callers.call()
             interval = statistics.median(callers.seconds) / LOAD
-            calm, _ = await measured(host, interval, swaps=0)
-            swapped, seconds = await measured(host, interval, swaps=SWAPS)
-            calm_again, _ = await measured(host, interval, swaps=0)
+            for _ in track(range(ROUNDS), "swapping", console=Console(stderr=True)):
+                without, _ = await measured(host, interval, swaps=0)
+                during, length = await measured(host, interval, swaps=SWAPS)
+                calm += without
+                swapped += during
+                ratios.append(p99(during) / p99(without))
+                lengths.append(length)
     table = Table("", "calls", "p50 ms", "p99 ms", "worst ms")
-    for name, times in (
-        ("before", calm),
-        (f"during {SWAPS} swaps of {seconds:.2f} s", swapped),
-        ("after", calm_again),
-    ):
-        cuts = statistics.quantiles(times, n=100)
-        figures = (cuts[49], cuts[98], max(times))
-        table.add_row(name, str(len(times)), *(f"{1000 * one:.2f}" for one in figures))
-    Console(width=100).print(table)
+    table.add_row("without swaps", *row(calm))
+    table.add_row(
+        f"during {ROUNDS * SWAPS} swaps of {statistics.median(lengths):.2f} s", *row(swapped)
+    )
+    console = Console(width=100)
+    console.print(table)
+    console.print(
+        f"p99 during swaps over p99 without, {ROUNDS} rounds: "
+        f"median {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
 
 
 if __name__ == "__main__":

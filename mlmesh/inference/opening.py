@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from mlmesh.inference.loading import open_version
 from mlmesh.inference.options import HostOptions, VersionOptions
-from mlmesh.inference.trial import NICENESS, Candidate, try_versions
+from mlmesh.inference.trial import Candidate, try_versions
 from mlmesh.inference.version import LoadedVersion, Observe
 from mlmesh.registry.manifest import Manifest
 from mlmesh.registry.private_copy import copy_verified
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+NICENESS = 10
+"""Of threads that load: the models that serve go first."""
 MOST_TRIALS = 4
 """Processes that try versions at once."""
 

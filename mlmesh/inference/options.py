@@ -32,6 +32,7 @@ class TrialLimits:
     """What loading and warming up one version may take."""
 
     seconds: float = 60.0
+    """CPU time. It may take ten times as long when others keep the CPUs busy: they go first."""
     memory_bytes: int = 8 * 2**30
     """Address space of the child; not limited on CUDA, which reserves far more than it uses."""
 

@@ -91,7 +91,7 @@ class ModelServiceSettings(ServiceSettings):
     model_options: dict[str, ModelOptions] = Field(default_factory=dict)
     """What single models have otherwise, as JSON: {"penguins": {"instances": ["cpu x2"]}}."""
     trial_seconds: float = Field(default=60.0, gt=0)
-    """Seconds that loading a model version may take; a process apart tries it first."""
+    """Seconds of CPU time that loading a model version may take; a process apart tries it first."""
     trial_memory_bytes: int = Field(default=8 * 2**30, ge=2**30)
     """Address space that this process may take (not limited on CUDA)."""
     max_model_bytes: int = Field(default=16 * 2**30, ge=1)

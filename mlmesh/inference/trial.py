@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import resource
+import signal
 import sys
 import threading
 from asyncio.subprocess import DEVNULL, PIPE
@@ -28,8 +29,8 @@ from mlmesh.inference.session import BadGraph, SessionOptions
 from mlmesh.registry.manifest import read_manifest
 from mlmesh.registry.store import BadVersion
 
-NICENESS = 10
-"""The models that serve go before the one that is tried."""
+STARVED = 10
+"""Times the limit of CPU time that a trial may take when others keep the CPUs busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,14 @@ async def try_versions(candidates: Sequence[Candidate], limits: TrialLimits) -> 
         async with _running_child(candidates[len(reasons) :], limits) as child:
             assert child.stdout is not None
             while len(reasons) < len(candidates):
+                wall = STARVED * limits.seconds
                 try:
-                    line = await asyncio.wait_for(child.stdout.readline(), limits.seconds)
+                    line = await asyncio.wait_for(child.stdout.readline(), wall)
                 except TimeoutError:
-                    reasons.append(f"loading and warm-up took more than {limits.seconds:g} s")
+                    reasons.append(f"loading and warm-up took more than {wall:g} s")
                     break
                 if not line.endswith(b"\n"):
-                    reasons.append(_end_of(await child.wait()))
+                    reasons.append(_end_of(await child.wait(), limits))
                     break
                 reasons.append(json.loads(line))
     return reasons
@@ -71,11 +73,13 @@ async def _running_child(
         "candidates": [
             {"folder": str(one.folder), "options": asdict(one.options)} for one in candidates
         ],
+        "seconds": limits.seconds,
         "memory_bytes": None if _on_cuda(candidates) else limits.memory_bytes,
     }
     command = (sys.executable, "-m", "mlmesh.inference.trial")
     child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
     try:
+        _give_way(child.pid)
         assert child.stdin is not None
         # As one line, for the pipe stays open: when it ends, the parent is gone.
         child.stdin.write(json.dumps(order).encode() + b"\n")
@@ -86,18 +90,32 @@ async def _running_child(
         await child.wait()
 
 
+def _give_way(pid: int) -> None:
+    """Let the models that serve go before the one that is tried, from its first import on.
+
+    Under Linux's idle policy a thread that wakes up takes the child's core at once; a niceness would
+    let it queue behind another instead.
+    """
+    with suppress(ProcessLookupError):
+        if sys.platform == "linux":
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        else:
+            os.setpriority(os.PRIO_PROCESS, pid, 19)
+
+
 def _on_cuda(candidates: Sequence[Candidate]) -> bool:
     return any(device.kind == "cuda" for one in candidates for device in one.options.devices)
 
 
-def _end_of(code: int) -> str:
+def _end_of(code: int, limits: TrialLimits) -> str:
+    if code == -signal.SIGPROF:
+        return f"loading and warm-up took more than {limits.seconds:g} s of CPU time"
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     return f"the process that tried to load it {how}; it may need more memory than is allowed"
 
 
 def main() -> None:
     """In the child: print a JSON line for every version, "" or the reason against it."""
-    os.nice(NICENESS)
     # Libraries print what they like; none of it may pass for an answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -109,6 +127,8 @@ def main() -> None:
         candidate = Candidate(Path(said["folder"]), _options_of(said["options"]))
         if _on_cuda([candidate]):
             cuda_problem()  # also finds CUDA's libraries, which each process has to do
+        # It ends the process when it is not set anew before the CPUs have spent so much on it.
+        signal.setitimer(signal.ITIMER_PROF, order["seconds"])
         print(json.dumps(_reason_against(candidate)), file=answers, flush=True)
 
 

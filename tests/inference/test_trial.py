@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import onnx
+import pytest
 from onnx import TensorProto, helper
 
 from mlmesh.inference.batcher import QueueLimits
@@ -29,6 +32,12 @@ def reasons(root: Path, **limits: Any) -> dict[str, str]:
     candidates = [Candidate(version.folder, options) for version in stored]
     found = asyncio.run(try_versions(candidates, TrialLimits(**limits)))
     return {version.model: reason for version, reason in zip(stored, found, strict=True)}
+
+
+def children() -> list[int]:
+    """Processes that this one has started."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for task in tasks for pid in task.read_text().split()]
 
 
 def write_graph(root: Path, name: str, nodes: list[onnx.NodeProto]) -> None:
@@ -102,8 +111,22 @@ def test_a_version_that_never_ends_is_given_up_and_the_next_is_tried(tmp_path: P
     found = reasons(tmp_path, seconds=5)
 
     assert found["before"] == found["later"] == ""
-    assert found["endless"] == "loading and warm-up took more than 5 s"
+    assert found["endless"] == "loading and warm-up took more than 5 s of CPU time"
     assert time.monotonic() - started < 60
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an idle policy")
+def test_a_trial_gives_way_to_everything_else(tmp_path: Path) -> None:
+    write_endless(tmp_path)
+
+    with ThreadPoolExecutor() as pool:
+        trial = pool.submit(reasons, tmp_path, seconds=2)
+        policies = set()
+        while not trial.done():
+            policies |= {os.sched_getscheduler(pid) for pid in children()}
+            time.sleep(0.05)
+
+    assert os.SCHED_IDLE in policies
 
 
 def test_a_version_that_wants_all_memory_is_refused(tmp_path: Path) -> None:
@@ -151,7 +174,8 @@ trial._reason_against = reason_against
 trial.main()
 """
     options = asdict(VersionOptions())
-    order = {"candidates": [{"folder": ".", "options": options}] * 2, "memory_bytes": None}
+    candidates = [{"folder": ".", "options": options}] * 2
+    order = {"candidates": candidates, "seconds": 60, "memory_bytes": None}
 
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=PIPE, stdout=PIPE, stderr=DEVNULL
