@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,14 +74,26 @@ def takes_batches(manifest: Manifest) -> bool:
 def _warm_up(session: Session, opened: Opened, times: int) -> None:
     """Run the sizes that will be used; refuse a graph that does not give a row for every row."""
     shaping = opened.shaping
-    sizes = shaping.buckets or (1, opened.max_batch)
     lengths = shaping.lengths.buckets if shaping.lengths else ()
-    runs = [(rows, length) for length in lengths or (1,) for rows in dict.fromkeys(sizes)]
+    sizes = tuple(dict.fromkeys(shaping.buckets or (1, opened.max_batch)))
+    runs = warm_ups(sizes, lengths or (1,), every=session.device.kind == "cuda")
     for rows, length in runs[:MOST_WARM_UPS] if shaping.batched else [(1, 1)]:
         for _ in range(times):
             outputs = session.warm_up(rows, length)
         if shaping.batched:
             require_rows(outputs, rows)
+
+
+def warm_ups(sizes: Sequence[int], lengths: Sequence[int], *, every: bool) -> list[tuple[int, int]]:
+    """The rows and lengths to run first; sizes and lengths ascend.
+
+    every: CUDA prepares each pair anew. A CPU has to have seen each size and each length once, and
+    the largest pair, for its memory.
+    """
+    if every:
+        return [(rows, length) for length in lengths for rows in sizes]
+    few, long = sizes[0], lengths[-1]
+    return [*((few, length) for length in lengths), *((rows, long) for rows in sizes[1:])]
 
 
 def _check_golden(session: Session, manifest: Manifest, golden: Golden) -> None:

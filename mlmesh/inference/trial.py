@@ -93,8 +93,8 @@ async def _running_child(
 def _give_way(pid: int) -> None:
     """Let the models that serve go before the one that is tried, from its first import on.
 
-    Under Linux's idle policy a thread that wakes up takes the child's core at once; a niceness would
-    let it queue behind another instead.
+    Under Linux's idle policy a thread that wakes up takes the child's core at once; a niceness
+    would let it queue behind another instead.
     """
     with suppress(ProcessLookupError):
         if sys.platform == "linux":

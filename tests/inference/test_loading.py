@@ -14,6 +14,7 @@ from mlmesh.inference.loading import (
     Opened,
     open_version,
     takes_batches,
+    warm_ups,
 )
 from mlmesh.inference.options import VersionOptions
 from mlmesh.inference.session import Array, BadGraph, Session
@@ -81,7 +82,7 @@ def test_a_manifest_that_describes_another_graph_is_refused(
         opened_from(folder)
 
 
-def warm_ups(
+def warmed_up(
     monkeypatch: pytest.MonkeyPatch, folder: Path, options: VersionOptions | None = None
 ) -> tuple[list[tuple[int, int]], Opened]:
     """The rows and lengths that are run before a version answers."""
@@ -99,25 +100,29 @@ def warm_ups(
 def test_one_row_and_the_largest_batch_are_warmed_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes, opened = warm_ups(monkeypatch, write_regressor(tmp_path))
+    sizes, opened = warmed_up(monkeypatch, write_regressor(tmp_path))
 
     assert sizes == [(1, 1), (32, 1)]
     assert opened.max_batch == 32
 
 
-def test_every_bucket_is_warmed_up_with_every_length(
+def test_every_bucket_and_every_length_is_warmed_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes, opened = warm_ups(monkeypatch, write_texts(tmp_path, buckets=(8, 32), rows=(1, 4)))
+    sizes, opened = warmed_up(monkeypatch, write_texts(tmp_path, buckets=(8, 32), rows=(1, 4)))
 
-    assert sizes == [(1, 8), (4, 8), (1, 32), (4, 32)]
+    assert sizes == [(1, 8), (1, 32), (4, 32)]
     assert opened.max_batch == 4
 
 
-def test_warming_up_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lengths, rows = tuple(range(1, 9)), tuple(range(1, 9))
+def test_a_gpu_runs_every_pair_of_a_bucket_and_a_length() -> None:
+    assert warm_ups((1, 4), (8, 32), every=True) == [(1, 8), (4, 8), (1, 32), (4, 32)]
 
-    sizes, _ = warm_ups(monkeypatch, write_texts(tmp_path, buckets=lengths, rows=rows))
+
+def test_warming_up_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_texts(tmp_path, buckets=tuple(range(1, 41)), rows=(1, 2))
+
+    sizes, _ = warmed_up(monkeypatch, folder)
 
     assert len(sizes) == MOST_WARM_UPS == 32
 
@@ -125,7 +130,7 @@ def test_warming_up_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_graph_that_takes_no_batches_is_warmed_up_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes, _ = warm_ups(monkeypatch, write_centred(tmp_path, together=False))
+    sizes, _ = warmed_up(monkeypatch, write_centred(tmp_path, together=False))
 
     assert sizes == [(1, 1)]
 
@@ -133,7 +138,7 @@ def test_a_graph_that_takes_no_batches_is_warmed_up_once(
 def test_every_instance_is_warmed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = VersionOptions(devices=(Device(),) * 3)
 
-    sizes, opened = warm_ups(monkeypatch, write_regressor(tmp_path), options)
+    sizes, opened = warmed_up(monkeypatch, write_regressor(tmp_path), options)
 
     assert sizes == [(1, 1), (32, 1)] * 3
     assert len(opened.sessions) == 3
