@@ -16,12 +16,23 @@ class GatewaySettings(ProgramSettings):
     """Where the gateway answers HTTP."""
     ops_address: Address = "127.0.0.1:9100"
     """Where the gateway shows probes and metrics from a thread of its own."""
-    backends: dict[str, str] = Field(default={"mlmesh.v1.PredictorService": "127.0.0.1:50051"})
+    backends: dict[str, str] = Field(
+        default={
+            "mlmesh.v1.PredictorService": "127.0.0.1:50051",
+            "mlmesh.v1.NlpService": "127.0.0.1:50052",
+        }
+    )
     """Which target serves which service, as JSON: {"mlmesh.v1.PredictorService": "host:port"}."""
     descriptors: tuple[Path, ...] = ()
     """Descriptor sets of further contracts to serve, as JSON: ["shop.binpb"]."""
-    max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
-    """Largest request body."""
+    max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
+    """Largest request body; a photograph of 48 megapixels as JPEG has up to 15 MB."""
+    max_form_parts: int = Field(default=64, ge=1)
+    """Most parts of a multipart/form-data body."""
+    max_part_header_bytes: int = Field(default=4096, ge=256)
+    """Longest header of such a part."""
+    max_part_text_bytes: int = Field(default=65_536, ge=1)
+    """Largest such part that is no file."""
     max_head_bytes: int = Field(default=65_536, ge=1024)
     """Largest request line and headers, together."""
     head_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)

@@ -14,8 +14,15 @@ from mlmesh.cli.port import Port
 COLUMNS = ("program", "state", "HTTP / gRPC", "health", "metrics", "after")
 # Cells must not be cut short where nobody can widen the window.
 PLAIN_WIDTH = 120
-PREDICTOR = "mlmesh.v1.PredictorService"
-FEATURES = '{"features": [39.1, 18.7, 181, 3750]}'
+EXAMPLES = {
+    "mlmesh.v1.PredictorService": ("/predict", "Predict", '{"features": [39.1, 18.7, 181, 3750]}'),
+    "mlmesh.v1.NlpService": (
+        "/analyze/sentiment",
+        "AnalyzeSentiment",
+        '{"text": "This product is amazing!"}',
+    ),
+}
+"""What to try, by contract: the path and the method of a call, and what it takes."""
 
 
 def open_console(*, stderr: bool) -> Console:
@@ -63,14 +70,15 @@ def _addresses(program: Program) -> tuple[str, str, str]:
 
 
 def _calls(plan: Plan) -> Iterator[str]:
-    predictor = next((each for each in plan.services if each.contract == PREDICTOR), None)
-    if predictor is None:
-        return
-    if plan.gateway:
-        url = f"{_called(plan.gateway.serving)}/predict"
-        yield f"curl -s {url} -H 'content-type: application/json' -d '{FEATURES}'"
-    target = _called(predictor.serving)
-    yield f"grpcurl -plaintext -d '{FEATURES}' {target} {PREDICTOR}/Predict"
+    for service in plan.services:
+        if service.contract not in EXAMPLES:
+            continue
+        path, method, request = EXAMPLES[service.contract]
+        if plan.gateway:
+            url = f"{_called(plan.gateway.serving)}{path}"
+            yield f"curl -s {url} -H 'content-type: application/json' -d '{request}'"
+        target = _called(service.serving)
+        yield f"grpcurl -plaintext -d '{request}' {target} {service.contract}/{method}"
 
 
 def _near(port: Port) -> str:

@@ -67,16 +67,11 @@ class Reader:
     def write(self, blocks: list[Block]) -> None:
         for block in blocks:
             if block.file:
-                (self.folder / block.file).write_text(self.here(block.text))
-
-    def here(self, text: str) -> str:
-        """What the page says, for the ports of this mesh."""
-        text = text.replace("localhost:8080", f"127.0.0.1:{self.mesh.http_port}")
-        return text.replace("localhost:50051", f"127.0.0.1:{self.mesh.grpc_port}")
+                (self.folder / block.file).write_text(self.mesh.here(block.text))
 
     def run(self, block: Block) -> str:
         """What the block prints, with what it complains of."""
-        text = self.here(block.text)
+        text = self.mesh.here(block.text)
         command = ["bash", "-c", text] if block.language == "sh" else [sys.executable, "-c", text]
         done = subprocess.run(
             command,

@@ -54,7 +54,7 @@ def running(project: Path) -> RunningMesh:
     )
     paths = os.pathsep.join([str(project), str(project / "generated")])
     environment = {"PYTHONPATH": paths, "MLMESH_LAME_DUCK_SECONDS": "0"}
-    return start_mesh(project, environment, programs=(), lines=[line])
+    return start_mesh(project, environment, lines=[line], link=False)
 
 
 def test_the_new_service_answers_as_the_page_says(running: RunningMesh) -> None:

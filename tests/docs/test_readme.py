@@ -35,17 +35,11 @@ def settled(value: Any) -> Any:
     return value
 
 
-def here(text: str, mesh: RunningMesh) -> str:
-    """A command of the page, for the mesh of the tests."""
-    text = text.replace("localhost:8080", f"127.0.0.1:{mesh.http_port}")
-    return text.replace("localhost:50051", f"127.0.0.1:{mesh.grpc_port}")
-
-
 @pytest.mark.parametrize(("command", "answer"), curls())
 def test_a_curl_line_answers_what_the_page_says(
     mesh: RunningMesh, command: str, answer: str
 ) -> None:
-    output = subprocess.check_output(here(command, mesh), shell=True)
+    output = subprocess.check_output(mesh.here(command), shell=True)
 
     assert settled(json.loads(output)) == settled(json.loads(answer))
 
@@ -57,7 +51,7 @@ def test_every_grpcurl_line_has_a_twin_that_answers_the_same(mesh: RunningMesh) 
     assert sent
     assert twin_sent
 
-    output = json.loads(subprocess.check_output(here("buf curl" + twin, mesh), shell=True))
+    output = json.loads(subprocess.check_output(mesh.here("buf curl" + twin), shell=True))
 
     assert sent[1] == twin_sent[1]
     assert "mlmesh.v1.PredictorService/Predict" in grpcurl
@@ -70,7 +64,7 @@ def test_the_python_example_prints_what_the_page_says(mesh: RunningMesh) -> None
         (text, answer) for (language, text), (_, answer) in PAIRS if language == "python"
     ]
 
-    output = subprocess.check_output([sys.executable, "-c", here(code, mesh)], text=True)
+    output = subprocess.check_output([sys.executable, "-c", mesh.here(code)], text=True)
 
     assert output == printed
 

@@ -10,14 +10,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from mlmesh.cli.mesh import GRPC_BASE, Service, read_mesh
+
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("gateway", "predictor")
+USUAL = read_mesh(ROOT / "mesh.toml")
 START_SECONDS = 90
 STOP_SECONDS = 60
 
@@ -28,13 +30,25 @@ class RunningMesh:
     folder: Path
     http_port: int
     ops_port: int
-    grpc_port: int
-    health_port: int
-    metrics_port: int
+    grpc_ports: Mapping[str, int]
+    """By program."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def grpc_port(self) -> int:
+        """The predictor's."""
+        return self.grpc_ports["predictor"]
+
+    def here(self, text: str) -> str:
+        """What a page of the documentation says, for the ports of this mesh."""
+        text = text.replace("localhost:8080", f"127.0.0.1:{self.http_port}")
+        for program, port in self.grpc_ports.items():
+            usual = next(one.port for one in USUAL.services if one.name == program)
+            text = text.replace(f"localhost:{usual}", f"127.0.0.1:{port}")
+        return text
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -54,21 +68,25 @@ def free_ports(count: int) -> list[int]:
 def start_mesh(
     folder: Path,
     environment: dict[str, str] | None = None,
-    programs: Sequence[str] = PROGRAMS,
+    programs: Sequence[str] = ("predictor",),
     lines: Sequence[str] = (),
+    *,
+    link: bool = True,
 ) -> RunningMesh:
     """`mlmesh up` in `folder`, ready to answer.
 
-    programs: linked into the folder. lines: further ones for mesh.toml.
+    programs: of the shipped mesh.toml, beside the gateway; linked into the folder unless they are
+    there. lines: further ones for mesh.toml.
     """
-    http, ops, grpc, health, metrics = free_ports(5)
-    for program in programs:
+    http, ops = free_ports(2)
+    for program in ("gateway", *programs) if link else ():
         (folder / program).symlink_to(ROOT / program)
+    services = [service for service in USUAL.services if service.name in programs]
+    ports = {service.name: free_ports(3) for service in services}
     (folder / "mesh.toml").write_text(
-        f"[gateway]\nhttp_port = {http}\nops_port = {ops}\n"
-        "[programs]\n"
-        'predictor = { service = "mlmesh.v1.PredictorService", number = 1, '
-        f"port = {grpc}, health_port = {health}, metrics_port = {metrics} }}\n" + "\n".join(lines)
+        f"[gateway]\nhttp_port = {http}\nops_port = {ops}\n[programs]\n"
+        + "".join(_line_of(service, *ports[service.name]) for service in services)
+        + "\n".join(lines)
     )
     with (folder / "mesh.log").open("wb") as log:
         process = subprocess.Popen(
@@ -78,9 +96,16 @@ def start_mesh(
             stdout=log,
             stderr=log,
         )
-    mesh = RunningMesh(process, folder, http, ops, grpc, health, metrics)
+    grpc_ports = {name: grpc for name, (grpc, _, _) in ports.items()}
+    mesh = RunningMesh(process, folder, http, ops, grpc_ports)
     _wait_until_ready(mesh)
     return mesh
+
+
+def _line_of(service: Service, grpc: int, health: int, metrics: int) -> str:
+    said = f'service = "{service.contract}", number = {service.port - GRPC_BASE}'
+    ports = f"port = {grpc}, health_port = {health}, metrics_port = {metrics}"
+    return f"{service.name} = {{ {said}, {ports} }}\n"
 
 
 def _wait_until_ready(mesh: RunningMesh) -> None:
@@ -98,6 +123,10 @@ def _wait_until_ready(mesh: RunningMesh) -> None:
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMesh]:
     """One mesh for the tests that only ask; it must end well."""
-    running = start_mesh(tmp_path_factory.mktemp("mesh"), {"MLMESH_LAME_DUCK_SECONDS": "0"})
+    running = start_mesh(
+        tmp_path_factory.mktemp("mesh"),
+        {"MLMESH_LAME_DUCK_SECONDS": "0"},
+        [service.name for service in USUAL.services],
+    )
     yield running
     assert running.stop() == 0, (running.folder / "mesh.log").read_text()
