@@ -7,9 +7,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from gateway.beside import beside
+from gateway.beside import beside, beside_if
+from gateway.form import FormLimits
+from gateway.intake import intake_of
 from gateway.mesh import Mesh
 from gateway.open_inference.path import Target, is_open_inference, target_of
 from gateway.open_inference.refusal import refusal
@@ -21,9 +23,9 @@ from gateway.request import (
     Scope,
     Send,
     call_of,
-    check_media_type,
     deadline_of,
     read_body,
+    read_chunks,
     request_of_scope,
 )
 from gateway.response import (
@@ -37,7 +39,7 @@ from gateway.response import (
 )
 from gateway.routes import Match, RouteNotFound, Routes, WrongVerb
 from gateway.traffic import UNMATCHED, HttpMetrics
-from gateway.transcode import answer_of, serialised_lines, serialised_request
+from gateway.transcode import answer_of, serialised_lines
 from mlmesh.runtime.call import REQUEST_ID, Call
 from mlmesh.runtime.errors import InternalError, Overloaded, ServingError
 
@@ -51,11 +53,12 @@ Page = Callable[[], tuple[int, str, bytes]]
 class AppLimits:
     """What one client, and all together, may ask for."""
 
-    body_bytes: int = 8 * 2**20
+    body_bytes: int = 16 * 2**20
     body_seconds: float = 30.0
     requests: int = 4096
     lines: int = 10_000
     """Of a request to a streaming method."""
+    form: FormLimits = field(default_factory=FormLimits)
 
 
 @dataclass(slots=True)
@@ -170,16 +173,16 @@ class Gateway:
         request, limits = visit.request, self._limits
         method = match.binding.method
         call = replace(visit.call, deadline=deadline_of(request)).within(method.timeout)
-        body = await read_body(request, receive, limits.body_bytes, limits.body_seconds)
+        intake = intake_of(request, match.binding, limits.form)
+        body = await read_chunks(request, receive, limits.body_bytes, limits.body_seconds)
         visit.body_read = True
-        if match.binding.body is not None:
-            check_media_type(request, streamed=not method.unary)
         async with _while_connected(receive):
             if method.unary:
-                sent = await beside(body, serialised_request, match, request.query, body)
+                heavy = sum(map(len, body)) >= intake.large
+                sent = await beside_if(heavy, intake.serialise, match, request, body)
                 answer = await self._mesh.answer(method, sent, call)
                 return Response(200, await beside(answer, answer_of, match.binding, answer))
-            return await self._streamed(visit, match, body, call, send)
+            return await self._streamed(visit, match, b"".join(body), call, send)
 
     async def _streamed(
         self, visit: _Visit, match: Match, body: bytes, call: Call, send: Send

@@ -20,6 +20,16 @@ async def beside(
     **named: Arguments.kwargs,
 ) -> Result:
     """Call `act`, in a thread if what it works on is large."""
-    if len(large) < LARGE_BYTES:
-        return act(*arguments, **named)
-    return await asyncio.to_thread(act, *arguments, **named)
+    return await beside_if(len(large) >= LARGE_BYTES, act, *arguments, **named)
+
+
+async def beside_if(
+    heavy: bool,
+    act: Callable[Arguments, Result],
+    *arguments: Arguments.args,
+    **named: Arguments.kwargs,
+) -> Result:
+    """Call `act`, in a thread if it takes long."""
+    if heavy:
+        return await asyncio.to_thread(act, *arguments, **named)
+    return act(*arguments, **named)

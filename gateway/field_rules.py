@@ -105,6 +105,14 @@ def keywords_of(rules: Rules) -> Schema:
     return _plain(stated) if kind in ("bool", "repeated", "map") else {}
 
 
+def lengths_of(field: FieldDescriptor) -> Schema:
+    """The least and the most bytes of a field, or of each of a list, that come as they are."""
+    rules = rules_of(field)
+    stated = _stated((rules.repeated.items if field.is_repeated else rules).bytes)
+    names = {"min_len": "minLength", "max_len": "maxLength"}
+    return {names[rule]: stated[rule] for rule in names if rule in stated}
+
+
 def allowed_names(enum: EnumDescriptor, rules: Rules) -> list[str]:
     """The names of an enum's values that the rules allow."""
     values = [(value.name, value.number) for value in enum.values]

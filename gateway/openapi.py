@@ -43,6 +43,7 @@ _ERROR_TEXTS = {
 }
 _ERROR_HEADERS = {
     "405": {"Allow": {"description": "The methods that it is there for."}},
+    "415": {"Accept-Post": {"description": "The media types that a body may have here."}},
     "429": {"Retry-After": {"description": "Seconds after which to try again."}},
     "503": {"Retry-After": {"description": "Seconds after which to try again."}},
 }

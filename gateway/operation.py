@@ -11,10 +11,12 @@ from google.protobuf.descriptor import FieldDescriptor
 from gateway.comment import Comments
 from gateway.field_path import fields_along, leaves_of
 from gateway.field_rules import required_fields
+from gateway.intake import upload_in
 from gateway.pattern import ANY, REST, Pattern, Variable
 from gateway.routes import ALL_FIELDS, Binding
 from gateway.scalar_schema import Schema
 from gateway.schema import PATH_TEXT, Schemas
+from gateway.upload_schema import upload_content, upload_text
 
 JSON = "application/json"
 JSON_LINES = "application/x-ndjson"
@@ -91,7 +93,7 @@ class Operations:
         if parameters := [*self._path(binding, names), *self._query(binding)]:
             operation["parameters"] = parameters
         if binding.body:
-            operation["requestBody"] = {"required": True, "content": self._body(binding)}
+            operation["requestBody"] = self._request_body(binding)
         answer = {"description": self._answer_text(binding), "content": self._answer(binding)}
         return operation | {"responses": {"200": answer} | ERROR_RESPONSES}
 
@@ -134,6 +136,14 @@ class Operations:
             if value is not None:
                 return schema | {"example": value}
         return schema
+
+    def _request_body(self, binding: Binding) -> Schema:
+        content = self._body(binding)
+        upload = upload_in(binding)
+        if upload is None:
+            return {"required": True, "content": content}
+        content |= upload_content(binding, upload, self.requests, self.comments)
+        return {"required": True, "description": upload_text(upload), "content": content}
 
     def _body(self, binding: Binding) -> Schema:
         request = binding.method.descriptor.input_type

@@ -80,10 +80,10 @@ def _parameter(
     request: Descriptor, name: str, taken: Collection[str]
 ) -> tuple[FieldDescriptor, ...]:
     if "*" in taken:
-        raise InvalidInput(_shown(name), "no such parameter: send the fields in the body")
+        raise InvalidInput(shown(name), "no such parameter: send the fields in the body")
     fields = fields_along(request, name)
     if not fields:
-        raise InvalidInput(_shown(name), "no such parameter")
+        raise InvalidInput(shown(name), "no such parameter")
     if not is_leaf(fields[-1]):
         raise InvalidInput(name, "a query cannot hold this type")
     names = [field.name for field in fields]
@@ -141,9 +141,9 @@ def _pair(piece: str) -> tuple[str, str]:
     name = decoded(raw_name, "query")
     if not name:
         raise InvalidInput("query", "a parameter has no name")
-    return name, decoded(raw_text, _shown(name))
+    return name, decoded(raw_text, shown(name))
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A name from outside, short enough to be answered with."""
     return name if len(name) <= _SHOWN else name[:_SHOWN] + "..."

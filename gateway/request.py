@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of
-from mlmesh.runtime.errors import DeadlineExceeded, InvalidInput, ServingError, TooLarge
+from mlmesh.runtime.errors import (
+    DeadlineExceeded,
+    InvalidInput,
+    ServingError,
+    TooLarge,
+    UnsupportedMediaType,
+)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -19,13 +25,19 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 
-_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]*)")
 _GRPC_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _UNIT_SECONDS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
 
-class UnsupportedMediaType(InvalidInput):
-    reason = "UNSUPPORTED_MEDIA_TYPE"
+class UnsupportedBody(UnsupportedMediaType):
+    """The body is sent in a way that the route does not take.
+
+    `header` tells programs which ones it takes, as the answer's header of that name.
+    """
+
+    def __init__(self, field: str, problem: str, header: tuple[bytes, bytes]) -> None:
+        super().__init__(field, problem)
+        self.header = header
 
 
 class SlowBody(DeadlineExceeded):
@@ -92,24 +104,17 @@ def _positive_seconds(text: str) -> float:
     return seconds
 
 
-def check_media_type(request: Request, *, streamed: bool) -> None:
-    """Raise UnsupportedMediaType unless the body is what the route takes.
-
-    A request that does not say what it sends is taken at its word when it parses.
-    """
-    wanted = (NDJSON, JSON) if streamed else (JSON,)
-    kind, _, parameters = request.header(b"content-type").lower().partition(";")
-    charset = _CHARSET.search(parameters)
-    if kind.strip() not in ("", *wanted) or (charset and charset[1] not in ("utf-8", "utf8")):
-        raise UnsupportedMediaType("Content-Type", f"send {' or '.join(wanted)} in UTF-8")
-    if request.header(b"content-encoding") not in ("", "identity"):
-        raise UnsupportedMediaType("Content-Encoding", "send the body uncompressed")
-
-
 async def read_body(
     request: Request, receive: Receive, max_bytes: int, max_seconds: float
 ) -> bytes:
     """The whole body. Raises TooLarge, SlowBody or Disconnected."""
+    return b"".join(await read_chunks(request, receive, max_bytes, max_seconds))
+
+
+async def read_chunks(
+    request: Request, receive: Receive, max_bytes: int, max_seconds: float
+) -> list[bytes]:
+    """The same, in the pieces that it arrived in."""
     length = request.header(b"content-length")
     if length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)
@@ -120,7 +125,7 @@ async def read_body(
         raise SlowBody(f"body: it did not arrive within {max_seconds:g} s") from None
 
 
-async def _all_of(receive: Receive, max_bytes: int) -> bytes:
+async def _all_of(receive: Receive, max_bytes: int) -> list[bytes]:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -133,7 +138,7 @@ async def _all_of(receive: Receive, max_bytes: int) -> bytes:
             raise _too_large(max_bytes)
         chunks.append(chunk)
         if not event.get("more_body"):
-            return b"".join(chunks) if len(chunks) > 1 else chunk
+            return chunks
 
 
 def _too_large(max_bytes: int) -> ServingError:

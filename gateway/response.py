@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import orjson
 from google.rpc import status_pb2
 
-from gateway.request import JSON, NDJSON, Send, SlowBody
+from gateway.request import JSON, NDJSON, Send, SlowBody, UnsupportedBody
 from gateway.routes import WrongVerb
 from gateway.status import error_body, http_status_of, retry_after
 from mlmesh.runtime.errors import ServingError
@@ -35,6 +35,8 @@ def failure(error: ServingError) -> Response:
         headers = (*headers, (b"connection", b"close"))
     if isinstance(error, WrongVerb):
         headers = (*headers, (b"allow", ", ".join(error.allow).encode()))
+    if isinstance(error, UnsupportedBody):
+        headers = (*headers, error.header)
     return Response(http_status_of(status), orjson.dumps(error_body(status)), headers)
 
 

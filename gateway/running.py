@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from gateway.app import AppLimits, Gateway, Page
 from gateway.backends import Backend, open_backends
 from gateway.directory import Directory, open_directory
+from gateway.form import FormLimits
 from gateway.front import running_front
 from gateway.mesh import Mesh
 from gateway.models import models_service
@@ -129,4 +130,7 @@ def _limits(settings: GatewaySettings) -> AppLimits:
         body_seconds=settings.body_seconds,
         requests=settings.max_concurrent_requests,
         lines=settings.max_stream_lines,
+        form=FormLimits(
+            settings.max_form_parts, settings.max_part_header_bytes, settings.max_part_text_bytes
+        ),
     )

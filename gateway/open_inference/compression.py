@@ -7,9 +7,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from gateway.request import UnsupportedMediaType
 from gateway.response import Response
-from mlmesh.runtime.errors import InvalidInput, TooLarge
+from mlmesh.runtime.errors import InvalidInput, TooLarge, UnsupportedMediaType
 
 MIN_BYTES = 1024
 """Smaller answers are sent as they are: they would not arrive any sooner."""

@@ -25,6 +25,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 
+from mlmesh.runtime.upload import Upload, upload_of
 from mlmesh.v1 import options_pb2
 
 DESCRIPTORS = "mlmesh.binpb"
@@ -48,6 +49,8 @@ class Method:
     """Whether doing it twice is as good as doing it once."""
     http: http_pb2.HttpRule | None
     """Its REST surface; None when it has none."""
+    upload: Upload | None
+    """The field that comes as it is over HTTP; None when there is none, and for streams."""
 
     @property
     def name(self) -> str:
@@ -154,6 +157,7 @@ def _method(descriptor: MethodDescriptor, service: str) -> Method:
     timeout = extensions[options_pb2.default_timeout]
     idempotency = options.idempotency_level
     http = extensions[annotations_pb2.http]
+    streams = descriptor.client_streaming or descriptor.server_streaming
     return Method(
         path=f"/{service}/{descriptor.name}",
         descriptor=descriptor,
@@ -164,4 +168,5 @@ def _method(descriptor: MethodDescriptor, service: str) -> Method:
         cost=extensions[options_pb2.cost] or 1,
         repeatable=idempotency != MethodOptions.IDEMPOTENCY_UNKNOWN,
         http=http if http.WhichOneof("pattern") else None,
+        upload=None if streams else upload_of(descriptor.input_type),
     )

@@ -2,6 +2,7 @@
 
 * ServingError
   * InvalidInput       INVALID_ARGUMENT
+    * UnsupportedMediaType
   * NotFound           NOT_FOUND
     * ModelNotFound
   * Conflict           ALREADY_EXISTS
@@ -70,6 +71,12 @@ class InvalidInput(ServingError):
             field=self.field, description=self.problem
         )
         return [error_details_pb2.BadRequest(field_violations=[violation])]
+
+
+class UnsupportedMediaType(InvalidInput):
+    """What was sent is of a kind that is not taken; the problem says which kinds are."""
+
+    reason = "UNSUPPORTED_MEDIA_TYPE"
 
 
 class NotFound(ServingError):

@@ -12,7 +12,7 @@ from mlmesh.runtime.contracts import Contracts, bundled_descriptors, load_contra
 
 HEAD = """
 syntax = "proto3";
-package zoo.v1;
+package NAME.v1;
 import "buf/validate/validate.proto";
 import "google/api/annotations.proto";
 import "google/protobuf/any.proto";
@@ -21,29 +21,37 @@ import "google/protobuf/struct.proto";
 import "google/protobuf/timestamp.proto";
 import "google/protobuf/wrappers.proto";
 import "google/rpc/status.proto";
+import "mlmesh/v1/options.proto";
 """
 
 
 def contracts_of(source: str) -> Contracts:
     """mlmesh's own contracts and one more, in the package zoo.v1; `source` is what follows HEAD."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "imports.binpb").write_bytes(bundled_descriptors())
-        (folder / "zoo.proto").write_text(HEAD + source)
-        status = protoc.main(
-            [
-                "protoc",
-                f"-I{_google()}",
-                f"-I{folder}",
-                f"--descriptor_set_in={folder / 'imports.binpb'}",
-                f"--descriptor_set_out={folder / 'zoo.binpb'}",
-                "--include_imports",
-                "--include_source_info",
-                "zoo.proto",
-            ]
-        )
-        assert status == 0, "protoc rejected the contract"
-        return load_contracts([folder / "zoo.binpb"])
+        return load_contracts([compiled(source, Path(name))])
+
+
+def compiled(source: str, folder: Path, name: str = "zoo") -> Path:
+    """The descriptor set of such a contract, written into a folder.
+
+    name: of its package; the validator of a process knows one contract of each name.
+    """
+    (folder / "imports.binpb").write_bytes(bundled_descriptors())
+    (folder / f"{name}.proto").write_text(HEAD.replace("NAME", name) + source)
+    status = protoc.main(
+        [
+            "protoc",
+            f"-I{_google()}",
+            f"-I{folder}",
+            f"--descriptor_set_in={folder / 'imports.binpb'}",
+            f"--descriptor_set_out={folder / name}.binpb",
+            "--include_imports",
+            "--include_source_info",
+            f"{name}.proto",
+        ]
+    )
+    assert status == 0, "protoc rejected the contract"
+    return folder / f"{name}.binpb"
 
 
 def service_of(*rules: str, fields: str = "string name = 1;") -> str:

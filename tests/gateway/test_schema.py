@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from gateway.query import add_path_fields, query_fields
-from gateway.routes import Routes
+from gateway.routes import Binding, Routes
 from gateway.scalar_schema import BASE64
 from tests.gateway.zoo import (
     DOCUMENT,
@@ -183,10 +184,26 @@ def test_requests_that_the_document_allows_are_accepted(label: str, data: st.Dat
     request = match.binding.method.descriptor.input_type
     fields = query_fields(request, _pairs(case.query or {}), match.binding.taken)
     if match.binding.body == "*":
-        fields = dict(case.body)
+        fields = _fields_of(case, match.binding)
     add_path_fields(fields, match.variables, request)
     message = json_format.ParseDict(fields, match.binding.method.request())
     protovalidate.validate(message)
+
+
+def _fields_of(case: Any, binding: Binding) -> dict[str, Any]:
+    """What a body says, JSON or not."""
+    upload = binding.method.upload
+    if case.media_type == "application/json" or upload is None:
+        return dict(case.body)
+    parts = dict(case.body) if case.media_type == "multipart/form-data" else {}
+    file = parts.pop(upload.field, case.body)
+    fields = query_fields(binding.method.descriptor.input_type, _pairs(parts), {upload.field})
+    contents = [base64.b64encode(_bytes(one)).decode() for one in (file if upload.many else [file])]
+    return fields | {upload.field: contents if upload.many else contents[0]}
+
+
+def _bytes(drawn: Any) -> bytes:
+    return drawn if isinstance(drawn, bytes) else str(drawn).encode()
 
 
 def _pairs(query: dict[str, Any]) -> list[tuple[str, str]]:

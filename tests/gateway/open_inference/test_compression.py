@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gateway.open_inference.compression import pack_for, unpacked
-from gateway.request import UnsupportedMediaType
 from gateway.response import Response
-from mlmesh.runtime.errors import InvalidInput, TooLarge
+from mlmesh.runtime.errors import InvalidInput, TooLarge, UnsupportedMediaType
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,

@@ -1,0 +1,100 @@
+"""The ways that a body goes into a request message, by the media type that it is sent as."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.beside import LARGE_BYTES
+from gateway.form import FORM, FormLimits
+from gateway.request import JSON, NDJSON, Request, UnsupportedBody
+from gateway.routes import ALL_FIELDS, Binding, Match
+from gateway.transcode import serialised_request
+from gateway.upload import OCTETS, serialised_form, serialised_raw
+from mlmesh.runtime.upload import Upload
+
+LARGE_UPLOAD_BYTES = 2**20
+"""Nobody looks at every byte of an upload, so a thread pays later than for JSON."""
+
+_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """One way."""
+
+    serialise: Callable[[Match, Request, Sequence[bytes]], bytes]
+    """Makes a serialised request message of the pieces of a body; raises ServingError."""
+    large: int = LARGE_BYTES
+    """Bytes of a body from which on that is done in a thread."""
+
+
+def _read_json(match: Match, request: Request, body: Sequence[bytes]) -> bytes:
+    return serialised_request(match, request.query, b"".join(body))
+
+
+_OF_JSON = Intake(_read_json)
+
+
+def intake_of(request: Request, binding: Binding, limits: FormLimits) -> Intake:
+    """The way for one request; raises UnsupportedBody when the route takes no such body.
+
+    A request that does not say what it sends is taken for JSON.
+    """
+    content_type = request.header(b"content-type")
+    encoding = request.header(b"content-encoding")
+    if binding.body is None or (content_type in ("", JSON) and not encoding):
+        return _OF_JSON
+    if encoding not in ("", "identity"):
+        supported = (b"accept-encoding", b"identity")
+        raise UnsupportedBody("Content-Encoding", "send the body uncompressed", supported)
+    kind, _, parameters = content_type.lower().partition(";")
+    kind = kind.strip()
+    upload = upload_in(binding)
+    if kind in ("", JSON) or (kind == NDJSON and not binding.method.unary):
+        charset = _CHARSET.search(parameters)
+        if charset is None or charset[1] in ("utf-8", "utf8"):
+            return _OF_JSON
+    elif upload is not None and kind == FORM:
+        return Intake(partial(_read_form, upload, limits), LARGE_UPLOAD_BYTES)
+    elif upload is not None and not upload.many and (kind == OCTETS or upload.takes(kind)):
+        return Intake(partial(_read_raw, upload, kind), LARGE_UPLOAD_BYTES)
+    raise _unsupported(request, binding)
+
+
+def media_types_of(binding: Binding) -> tuple[str, ...]:
+    """What a binding's body may be, JSON first."""
+    if not binding.method.unary:
+        return (NDJSON, JSON)
+    upload = upload_in(binding)
+    if upload is None:
+        return (JSON,)
+    return (JSON, FORM) if upload.many else (JSON, FORM, *upload.media_types, OCTETS)
+
+
+def upload_in(binding: Binding) -> Upload | None:
+    """The field that the body of this binding can be."""
+    upload = binding.method.upload
+    return upload if upload is not None and binding.body in (ALL_FIELDS, upload.field) else None
+
+
+def _read_form(
+    upload: Upload, limits: FormLimits, match: Match, request: Request, body: Sequence[bytes]
+) -> bytes:
+    return serialised_form(match, request, upload, limits, b"".join(body))
+
+
+def _read_raw(
+    upload: Upload, media_type: str, match: Match, request: Request, body: Sequence[bytes]
+) -> bytes:
+    return serialised_raw(match, request, upload, media_type, body)
+
+
+def _unsupported(request: Request, binding: Binding) -> UnsupportedBody:
+    first, *others = media_types_of(binding)
+    taken = " or ".join((f"{first} in UTF-8", *others))
+    header = b"accept-post" if request.verb == "POST" else b"accept"
+    accepted = ", ".join((first, *others)).encode()
+    return UnsupportedBody("Content-Type", f"send {taken}", (header, accepted))
