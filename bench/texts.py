@@ -4,7 +4,7 @@
 
 The service runs in a process of its own, as it is shipped, and is asked by gRPC. In-process means
 the same tokenizer and the same session on one thread, given as many texts at a time as there are
-callers. The texts are the sentences of this project's own pages.
+callers; like the service it runs texts of about one length together. The texts are the sentences of this project's own pages.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,12 @@ class InProcess:
     tokenizer: TextTokenizer
 
     def run(self, texts: Sequence[str]) -> None:
-        self.session.run(self.shaping.join([self._read(text) for text in texts]).inputs)
+        """Answer texts, those of about one length in one run."""
+        groups = defaultdict(list)
+        for item in map(self._read, texts):
+            groups[self.shaping.key_of(item)].append(item)
+        for items in groups.values():
+            self.session.run(self.shaping.join(items).inputs)
 
     def _read(self, text: str) -> Arrays:
         pieces = self.tokenizer.read(text)

@@ -13,6 +13,7 @@ from mlmesh.inference.settings import ModelServiceSettings
 from mlmesh.runtime.settings import ProgramSettings
 from nlp.settings import NlpSettings
 from predictor.settings import PredictorSettings
+from vision.settings import VisionSettings
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,12 +32,23 @@ LIMITS = """
 |---|---|---|
 | depth of a JSON body | 100 | `gateway/body.py` |
 | parameters of a query | 512 | `gateway/query.py` |
+| headers of one part of a form | 8 | `gateway/form.py` |
+| name of a part of a form | 256 bytes | `gateway/form.py` |
+| boundary of a form | 70 characters | `gateway/form.py` |
 | rows of a BatchPredict, calls of a CarryRequest | 4096 | the contracts |
 | calls under way on one Carry stream | 4096 | `mlmesh/runtime/carry.py` |
 | texts or pairs of a batched nlp request | 4096 | the contracts |
 | sentences of a summary | 1000 | the contracts |
 | items under way on one stream | 256; more are not read | `mlmesh/runtime/item_stream.py` |
 | characters of texts that are read at once | 262,144, or one longer text | `nlp/groups.py` |
+| images of a batched vision request | 1024 | the contracts |
+| frames of one video that are kept | 32, and 16 MiB or one larger frame | `vision/frames.py` |
+| of these worked on at once | 8; 2 where only the newest counts | `vision/frames.py` |
+| answers of one video that were not taken | 256; no more are read | `vision/frames.py` |
+| segments of a JPEG before its picture | 512 | `vision/headers.py` |
+| scans of a JPEG | 100 | `vision/decoding.py` |
+| chunks of a PNG | 20,000 | `vision/decoding.py` |
+| boxes of one class that are compared | the 1000 surest | `vision/suppression.py` |
 | fields that are searched for bytes that are no UTF-8 | 16,384 | `mlmesh/runtime/wire_text.py` |
 | headers of a gRPC call | 16 KiB | `mlmesh/runtime/server.py` |
 | responses in one Carry message | 1 MiB, or one larger response | `mlmesh/runtime/carry.py` |
@@ -64,6 +76,8 @@ def page() -> Iterator[str]:
     yield from rows(PredictorSettings, ModelServiceSettings)
     yield "\n## Nlp" + TABLE
     yield from rows(NlpSettings, ModelServiceSettings)
+    yield "\n## Vision" + TABLE
+    yield from rows(VisionSettings, ModelServiceSettings)
     yield LIMITS.rstrip()
 
 

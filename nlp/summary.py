@@ -86,6 +86,17 @@ class _Split:
     """Those that may be chosen."""
 
 
+def candidates_of(sentences: Sequence[str]) -> Sequence[int]:
+    """Which of a text's sentences may be chosen: all but the shortest, or all if there are no
+    others."""
+    long = [
+        index
+        for index, one in enumerate(sentences)
+        if len(one.split(maxsplit=FEWEST_WORDS)) >= FEWEST_WORDS
+    ]
+    return long or range(len(sentences))
+
+
 def scores_of(vectors: Vectors, count: int) -> NDArray[np.float64]:
     """How well each sentence would stand in a summary of `count` of them: float64 [sentences].
 
@@ -132,12 +143,7 @@ async def summarize(
 
 def _split(read: Callable[[Text], Document], most: int, text: Text) -> _Split:
     sentences = read_sentences(text, read, most)
-    long = [index for index, one in enumerate(sentences) if _is_long(one.document.content)]
-    return _Split(sentences, long or range(len(sentences)))
-
-
-def _is_long(sentence: str) -> bool:
-    return len(sentence.split(maxsplit=FEWEST_WORDS)) >= FEWEST_WORDS
+    return _Split(sentences, candidates_of([one.document.content for one in sentences]))
 
 
 def _summary(

@@ -17,8 +17,9 @@ FORBIDDEN = {
     "gateway": {"predictor", "nlp", "vision", "onnxruntime", "numpy", "torch"},
     "predictor": {"gateway", "nlp", "vision"},
     "nlp": {"gateway", "predictor", "vision"},
+    "vision": {"gateway", "predictor", "nlp"},
 }
-SERVERS = ("gateway.__main__", "predictor.__main__", "nlp.__main__")
+SERVERS = ("gateway.__main__", "predictor.__main__", "nlp.__main__", "vision.__main__")
 
 
 def imported(path: Path) -> Iterator[str]:

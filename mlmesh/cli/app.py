@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mlmesh.cli.model_upkeep import models
+from mlmesh.cli.model_evaluation import models
 
 app = typer.Typer(
     help="Serve machine-learning models behind contracts that can be trusted.",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from mlmesh.cli.call_arguments import Arguments, BadCall, arguments_of, text_of
+from mlmesh.cli.call_bytes import with_bytes
 from mlmesh.cli.call_fields import request_of, requests_of
 from mlmesh.cli.call_methods import callable_methods, find_method, show_fields, show_methods
+from mlmesh.cli.call_save import save
 from mlmesh.cli.call_transport import CallFailed, call_by_grpc, call_by_http
 from mlmesh.cli.call_view import safe, show_answer
 from mlmesh.cli.model_options import DEFAULT_GATEWAY
@@ -94,37 +94,21 @@ def _print(
 ) -> None:
     console = open_console()
     as_json = "json" in arguments.switches or not console.is_terminal
-    asked = json_format.MessageToDict(
-        requests[0], preserving_proto_field_name=True, descriptor_pool=contracts.pool
+    asked = with_bytes(
+        json_format.MessageToDict(
+            requests[0], preserving_proto_field_name=True, descriptor_pool=contracts.pool
+        ),
+        method.request.DESCRIPTOR,
     )
     kept: list[dict[str, Any]] = []
-    keeps = "save" in arguments.options
     for answer in answers:
-        if keeps:
+        if arguments.saves:
             kept.append(answer)
         if as_json:
             print(json.dumps(answer, indent=2 if method.unary else None, ensure_ascii=False))
         else:
-            show_answer(console, answer, asked)
-    if keeps:
-        _save(Path(arguments.options["save"]), method, kept)
-
-
-def _save(file: Path, method: Method, answers: Sequence[Mapping[str, Any]]) -> None:
-    """The bytes of the answer's only field of bytes, unless the file's name asks for JSON."""
-    fields = [one.name for one in method.response.DESCRIPTOR.fields if one.type == one.TYPE_BYTES]
-    found = [answers[0][name] for name in fields if answers and answers[0].get(name)]
-    if len(found) == 1 and method.unary and not file.name.endswith(".json"):
-        content = base64.b64decode(found[0])
-    else:
-        indent = 2 if method.unary else None
-        lines = [json.dumps(one, indent=indent, ensure_ascii=False) for one in answers]
-        content = "".join(f"{line}\n" for line in lines).encode()
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise BadCall(f"--save: {file}: {error.strerror}") from None
-    print(f"{file}: {len(content)} bytes", file=sys.stderr)
+            show_answer(console, with_bytes(answer, method.response.DESCRIPTOR), asked)
+    save(arguments.saves, method, kept)
 
 
 def _complain(message: str, code: int) -> int:

@@ -24,6 +24,8 @@ class Arguments:
     fields: list[tuple[str, str | None]] = field(default_factory=list)
     """Name and value of every field, in order; None for one that was only named."""
     options: dict[str, str] = field(default_factory=dict)
+    saves: list[str] = field(default_factory=list)
+    """Where to keep the answer, or parts of it."""
     switches: set[str] = field(default_factory=set)
 
 
@@ -40,7 +42,10 @@ def arguments_of(tokens: Sequence[str]) -> Arguments:
         elif name in OPTIONS:
             if value is None:
                 raise BadCall(f"--{name}: give a value")
-            found.options[name] = value
+            if name == "save":
+                found.saves.append(value)
+            else:
+                found.options[name] = value
         else:
             found.fields.append((name, value))
     return found

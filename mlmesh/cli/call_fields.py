@@ -14,6 +14,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from mlmesh.cli.call_arguments import BadCall, content_of, text_of
+from mlmesh.cli.call_bytes import decoded
 
 WHOLE = {
     FieldDescriptor.CPPTYPE_INT32,
@@ -82,6 +83,8 @@ def _json_of(field: Any, values: Sequence[str | None]) -> Any:
 
 def _items_of(field: Any, value: str | None) -> list[Any]:
     """What one option adds to a list: numbers between commas, the lines of a file, or one item."""
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return [_one_of(field, value)]
     text = _text(field, value)
     if field.message_type is not None or (text.startswith("[") and field.cpp_type not in _TEXTS):
         said = json.loads(text)
@@ -111,9 +114,8 @@ def _map_of(field: Any, values: Sequence[str | None]) -> dict[str, Any]:
 
 def _one_of(field: Any, value: str | None) -> Any:
     if field.type == FieldDescriptor.TYPE_BYTES and value is not None:
-        if value.startswith("@"):
-            return base64.b64encode(content_of(field.name, value)).decode()
-        return value
+        content = content_of(field.name, value) if value.startswith("@") else decoded(value)
+        return base64.b64encode(content).decode()
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL and value is None:
         return True
     text = _text(field, value)

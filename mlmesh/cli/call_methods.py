@@ -77,7 +77,8 @@ USAGE = """\
 Values: text, @file, or @- for the standard input; a text that begins with @ is written with two.
 Lists: the option again, numbers between commas, or the lines of @file. Messages: JSON.
   --body JSON|@file   the whole request; for a stream one on every line
-  --save FILE         keep the answer: its bytes if it is bytes, else JSON
+  --save FILE         keep the answer: its bytes if it has one field of them, else JSON
+  --save field=FILE   keep the bytes of this field; may be given again for another
   --json              print the answer as JSON, as it is when printed elsewhere than to a terminal
   --gateway URL       where the mesh answers HTTP (or MLMESH_GATEWAY)
   --grpc HOST:PORT    ask a service straight by gRPC instead

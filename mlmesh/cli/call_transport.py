@@ -13,12 +13,13 @@ from google.protobuf import json_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
-from mlmesh.cli.call_routes import route_of
+from mlmesh.cli.call_routes import route_of, upload_route_of
 from mlmesh.runtime.contracts import Method
 
 LARGEST_ANSWER = 256 * 2**20
 NDJSON = "application/x-ndjson"
 JSON = "application/json"
+OCTETS = "application/octet-stream"
 MARGIN_SECONDS = 5.0
 """Longer than the mesh itself gives a call: its answer to a missed deadline is the better one."""
 
@@ -34,14 +35,7 @@ def call_by_http(
     gateway: str, method: Method, requests: Sequence[Message], pool: DescriptorPool, seconds: float
 ) -> Iterator[dict[str, Any]]:
     """The answers in ProtoJSON, by the contract's names. Raises CallFailed or BadCall."""
-    said = [_json_of(request, pool) for request in requests]
-    verb, path, body = route_of(method, said[0] if method.unary else {})
-    content = None
-    kind = JSON
-    if not method.unary:
-        content, kind = b"\n".join(json.dumps(one).encode() for one in said), NDJSON
-    elif body is not None:
-        content = json.dumps(body).encode()
+    verb, path, kind, content = _sent(method, requests, pool)
     http = urllib.request.Request(
         gateway.rstrip("/") + path,
         method=verb,
@@ -64,6 +58,24 @@ def call_by_http(
             f"no mesh answers at {gateway} ({reason}); start one with `mlmesh up`, or name "
             "another with --gateway"
         ) from None
+
+
+def _sent(
+    method: Method, requests: Sequence[Message], pool: DescriptorPool
+) -> tuple[str, str, str, bytes | None]:
+    """Verb, path, media type and body."""
+    if not method.unary:
+        verb, path, _ = route_of(method, {})
+        lines = [json.dumps(_json_of(request, pool)).encode() for request in requests]
+        return verb, path, NDJSON, b"\n".join(lines)
+    if (upload := method.upload) and (content := getattr(requests[0], upload.field)):
+        rest = type(requests[0])()
+        rest.CopyFrom(requests[0])
+        rest.ClearField(upload.field)
+        if route := upload_route_of(method, _json_of(rest, pool)):
+            return *route, OCTETS, content
+    verb, path, body = route_of(method, _json_of(requests[0], pool))
+    return verb, path, JSON, None if body is None else json.dumps(body).encode()
 
 
 def call_by_grpc(

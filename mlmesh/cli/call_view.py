@@ -11,29 +11,47 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mlmesh.cli.call_bytes import described
 from mlmesh.cli.call_highlight import highlighted, marked_parts
+from mlmesh.cli.call_picture import picture
 
-ORIGIN = ("model", "model_version", "inference_time_ms", "request_id")
+ORIGIN = ("model", "model_version", "inference_time_ms", "decode_time_ms", "request_id")
 """What every answer ends with; it is said in one line."""
 QUIET = {*ORIGIN, "model_digest", "language"}
 GOOD = {"positive": "green", "negative": "red"}
 BAR = 24
 FEW = 8
 """Numbers of a list that are shown."""
-CELLS = (str, int, float, bool)
+CELLS = (str, int, float, bool, bytes)
 
 
 def show_answer(console: Console, answer: Mapping[str, Any], request: Mapping[str, Any]) -> None:
-    """answer, request: in ProtoJSON. What the answer marks in the request's text is coloured."""
+    """answer, request: in ProtoJSON, but with bytes for base64.
+
+    What the answer marks in the request's text is coloured; pictures are shown where they can be.
+    """
     for part in _parts(answer, request):
         console.print(part, soft_wrap=isinstance(part, Text))
+    for content in _contents(answer):
+        if shown := picture(console, content):
+            console.print(shown, soft_wrap=True)
     origin = [
         " ".join(str(answer[one]) for one in ("model", "model_version") if answer.get(one)),
         f"{answer['inference_time_ms']:.3g} ms" if "inference_time_ms" in answer else "",
+        f"decoded in {answer['decode_time_ms']:.3g} ms" if answer.get("decode_time_ms") else "",
         f"request {answer['request_id']}" if answer.get("request_id") else "",
     ]
     if said := ", ".join(filter(None, origin)):
         console.print(Text(safe(said), "dim"), soft_wrap=True)
+
+
+def _contents(value: Any) -> Iterator[bytes]:
+    """All bytes in an answer."""
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _contents(inner)
 
 
 def safe(text: str) -> str:
@@ -106,6 +124,7 @@ def _list(values: Sequence[Any]) -> RenderableType:
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Messages as rows; what does not fit into a cell is left to --json."""
+    rows = [_flat(row) for row in rows]
     names = [
         name
         for name in dict.fromkeys(name for row in rows for name in row)
@@ -118,6 +137,16 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         cells = [safe(_short(row.get(name, ""))) for name in names]
         table.add_row(*(Text(cell, GOOD.get(cell, "")) for cell in cells))
     return table
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with the fields of its messages as fields of its own, where names allow it."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        inner = value if isinstance(value, Mapping) else {}
+        fits = inner and all(isinstance(one, CELLS) for one in inner.values())
+        flat |= inner if fits and not (inner.keys() & (row.keys() | flat.keys())) else {name: value}
+    return flat
 
 
 def _bars(shares: Mapping[str, float]) -> Table:
@@ -133,7 +162,7 @@ def _is_share(value: Any) -> bool:
 
 
 def _says(value: Any) -> bool:
-    return value is not None and value not in ("", [], {})
+    return value is not None and value not in ("", b"", [], {})
 
 
 def _short(value: Any, most: int = 120) -> str:
@@ -141,6 +170,8 @@ def _short(value: Any, most: int = 120) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e6 else f"{value:g}"
+    if isinstance(value, bytes):
+        return described(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_short(one, 40)}" for name, one in value.items())[:most]
     text = "" if value is None else str(value)

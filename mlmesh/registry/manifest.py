@@ -22,6 +22,9 @@ Dtype = Literal[
 ]  # fmt: skip
 
 
+_SCORES = frozenset({"float16", "bfloat16", "float32", "float64"})
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -185,6 +188,16 @@ class Manifest(_Part):
         """The output with the probabilities or numbers."""
         return next((one for one in self.outputs if one.name == self.scores), self.outputs[0])
 
+    @property
+    def _classes(self) -> int | None:
+        """How many classes have a score; None where that is open, or no scores are given.
+
+        Whole numbers are no scores, but the classes themselves, as in a mask.
+        """
+        scores = self.score_output
+        is_known = scores.dtype in _SCORES and scores.shape
+        return scores.shape[-1] if is_known else None
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if MODEL_FILE not in self.files:
@@ -200,7 +213,7 @@ class Manifest(_Part):
             )
         self._check_columns()
         self._check_names()
-        classes = self.score_output.shape[-1] if self.score_output.shape else None
+        classes = self._classes
         if self.labels and classes is not None and len(self.labels) != classes:
             raise ValueError(f"labels: {len(self.labels)}, but the graph has {classes} classes")
         names = [feature.name for feature in self.features]

@@ -9,6 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
 
+from nlp.training.sentiment_figures import TWO_CLASSES
 from nlp.training.sentiment_texts import SentimentTexts
 from nlp.training.treebank import NEGATIVE, POSITIVE, Labelled
 
@@ -29,8 +30,6 @@ def word_counts(texts: SentimentTexts) -> dict[str, float]:
         return round(float(np.mean(answers == [one.label for one in part])), 4)
 
     return {
-        "sst2_accuracy": accuracy(texts.pairs_test, two=True),
-        "amazon_yelp_accuracy": accuracy(texts.reviews_test, two=True),
-        "sst3_accuracy": accuracy(texts.treebank_test, two=False),
-        "tweeteval_accuracy": accuracy(texts.tweets_test, two=False),
+        f"{name}_accuracy": accuracy(part, two=name in TWO_CLASSES)
+        for name, part in texts.tests.items()
     }

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-BINS = 10
 LEAST = 1e-12
 COLDEST, HOTTEST, STEPS = 0.5, 3.0, 301
 
@@ -34,27 +31,6 @@ def best_temperature(scores: Numbers, allowed: Flags) -> float:
     return min((float(one) for one in np.geomspace(COLDEST, HOTTEST, STEPS)), key=log_loss)
 
 
-def cool(last: nn.Linear, temperature: float) -> None:
-    """Divide a model's scores by changing its last layer, so that serving pays nothing for it."""
-    with torch.no_grad():
-        last.weight.div_(temperature)
-        last.bias.div_(temperature)
-
-
 def warmed(probabilities: Numbers, temperature: float) -> Numbers:
     """The probabilities as they were before the scores were divided by `temperature`."""
     return softmax(np.log(np.maximum(probabilities, LEAST)) * temperature)
-
-
-def calibration_error(claimed: Numbers, happened: Flags) -> float:
-    """Expected calibration error in ten equal-width bins (Naeini et al. 2015).
-
-    claimed: how probable the answers said they are; happened: whether they are right.
-    """
-    place = np.minimum((claimed * BINS).astype(int), BINS - 1)
-    gaps = (
-        inside.sum() * abs(claimed[inside].mean() - happened[inside].mean())
-        for inside in (place == number for number in range(BINS))
-        if inside.any()
-    )
-    return float(sum(gaps) / max(len(claimed), 1))

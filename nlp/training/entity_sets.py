@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nlp.training import entity_texts as texts
 from nlp.training.entity_fitting import Learnt
-from nlp.training.entity_texts import Sentence
+from nlp.training.entity_tests import THREE_TYPES, Judged, read_entity_tests
 from nlp.training.tags import TYPES
 
-THREE_TYPES = tuple(kind for kind in TYPES if kind != "MISC")
 TWEETS_LEARNT = "abegh"
 TWEETS_VALIDATED = "f"
-PASSAGE = 60
-"""Words of neighbouring sentences that are read together, at most, to see what context brings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Sentences of one set, and the types that it knows."""
-
-    sentences: list[Sentence]
-    types: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +25,11 @@ class EntitySets:
 def read_entity_sets(data: Path) -> EntitySets:
     """Read all sets below the folder `data`."""
     folder = data / "ner"
-    wikigold_learnt, wikigold_test = texts.read_wikigold(folder)
-    news_test = texts.read_news(folder, "test")
     tweets = [one for part in TWEETS_LEARNT for one in texts.read_tweets(folder, part)]
     return EntitySets(
         learnt=[
             Learnt(texts.read_news(folder, "train"), running=True),
-            Learnt(wikigold_learnt, running=True),
+            Learnt(texts.read_wikigold(folder)[0], running=True),
             Learnt(texts.read_emerging(folder, "train"), running=False),
             Learnt(texts.read_emerging(folder, "dev"), running=False),
             Learnt(tweets, running=False),
@@ -54,23 +41,5 @@ def read_entity_sets(data: Path) -> EntitySets:
             "web": Judged(texts.read_web(folder, "dev"), THREE_TYPES),
             "tweets": Judged(texts.read_tweets(folder, TWEETS_VALIDATED), THREE_TYPES),
         },
-        tests={
-            "conll": Judged(news_test, TYPES),
-            "conll_passages": Judged(passages_of(news_test), TYPES),
-            "wnut": Judged(texts.read_emerging(folder, "test"), THREE_TYPES),
-            "web": Judged(texts.read_web(folder, "test"), THREE_TYPES),
-            "wikigold": Judged(wikigold_test, TYPES),
-        },
+        tests=read_entity_tests(data),
     )
-
-
-def passages_of(sentences: Sequence[Sentence]) -> list[Sentence]:
-    """Neighbouring sentences as one."""
-    passages: list[Sentence] = []
-    for one in sentences:
-        last = passages[-1] if passages else None
-        if last is None or len(last.words) + len(one.words) > PASSAGE:
-            passages.append(one)
-        else:
-            passages[-1] = Sentence(last.words + one.words, last.allowed + one.allowed)
-    return passages

@@ -6,13 +6,15 @@ import numpy as np
 
 from mlmesh.registry.manifest import Training
 from nlp.training.baselines import word_counts
-from nlp.training.calibration import best_temperature, cool
+from nlp.training.calibration import best_temperature
+from nlp.training.cooling import cool
+from nlp.training.encoded_texts import encoded
 from nlp.training.fidelity import answers_of
 from nlp.training.graph import Graph
 from nlp.training.onnx_export import Probabilities
 from nlp.training.release import Trained
 from nlp.training.samples import varied_sample
-from nlp.training.sentiment_figures import encoded, figures_of
+from nlp.training.sentiment_figures import figures_before, figures_of
 from nlp.training.sentiment_fitting import EPOCHS, fit_sentiment
 from nlp.training.sentiment_texts import read_sentiment_texts
 from nlp.training.start import Start
@@ -58,7 +60,14 @@ def train_sentiment(start: Start) -> Trained:
     cool(model.last, temperature)
 
     def figures(graph: Graph) -> dict[str, float]:
-        return figures_of(graph, texts, tokenizer, temperature)
+        found: dict[str, float] = {}
+        for name, part in texts.tests.items():
+            answers = np.stack(graph(encoded([one.text for one in part], tokenizer)))
+            probabilities = answers.astype(np.float64)
+            labels = np.array([one.label for one in part])
+            found |= figures_of(name, probabilities, labels)
+            found |= figures_before(name, probabilities, labels, temperature)
+        return found
 
     return Trained(
         name=NAME,
@@ -93,7 +102,8 @@ def train_sentiment(start: Start) -> Trained:
             f"{temperature:.3f} fitted on the validation part; weights rounded to int8 for each "
             "output",
         ),
-        rows=len(texts.pairs_test) + len(texts.reviews_test) + len(texts.tweets_test),
+        # Those of sst2 are among those of sst3.
+        rows=sum(len(part) for name, part in texts.tests.items() if name != "sst3"),
         figures=figures,
         baselines={"word counts, logistic regression": word_counts(texts)},
         notes="sst2: film reviews, two classes; amazon_yelp: reviews of another kind, two classes; "

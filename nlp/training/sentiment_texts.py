@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nlp.training.entity_texts import Sentence, read_encyclopaedia
 from nlp.training.plain_sentences import plain_sentences
 from nlp.training.review_sentences import bare, read_review_sentences
-from nlp.training.treebank import NEUTRAL, Labelled, read_pairs, read_reviews
+from nlp.training.sentiment_tests import read_sentiment_tests
+from nlp.training.treebank import NEUTRAL, Labelled, read_reviews
 
 SENTENCE_REPEATS = 2
 REVIEW_REPEATS = 2
@@ -25,31 +26,22 @@ little."""
 class SentimentTexts:
     train: list[Labelled]
     validation: list[Labelled]
-    treebank_test: list[Labelled]
-    """Three classes."""
-    pairs_test: list[Labelled]
-    """SST-2: two classes."""
-    reviews_test: list[Labelled]
-    """Amazon and Yelp: two classes."""
-    tweets_test: list[Labelled]
-    """Three classes, of another domain: nothing like them was learnt."""
+    tests: Mapping[str, list[Labelled]]
+    """See `read_sentiment_tests`."""
 
 
 def read_sentiment_texts(data: Path, seed: int) -> SentimentTexts:
     """Read all sets below the folder `data`; nothing that is tested or validated is learnt."""
     folder = data / "sentiment"
     trees = {
-        part: read_reviews(folder / "sst_trees" / f"{part}.txt.gz")
-        for part in ("train", "dev", "test")
+        part: read_reviews(folder / "sst_trees" / f"{part}.txt.gz") for part in ("train", "dev")
     }
     sentences = {part: [review.sentence for review in trees[part]] for part in trees}
-    pairs = read_pairs(folder / "sst2" / "test.tsv.gz")
     reviews = read_review_sentences(folder / "uci_sentences")
     validation = sentences["dev"] + reviews.validation
-    held_out = {
-        bare(one.text) for part in (validation, sentences["test"], pairs, reviews.test)
-        for one in part
-    }  # fmt: skip
+    tests = read_sentiment_tests(data)
+    kept_apart = (validation, tests["sst3"], tests["sst2"], tests["amazon_yelp"])
+    held_out = {bare(one.text) for part in kept_apart for one in part}
     phrases = {one.text: one for review in trees["train"] for one in review.phrases}
     learnt = [
         *_balanced(list(phrases.values()), seed),
@@ -61,10 +53,7 @@ def read_sentiment_texts(data: Path, seed: int) -> SentimentTexts:
     return SentimentTexts(
         train=[one for one in learnt if bare(one.text) not in held_out],
         validation=validation,
-        treebank_test=sentences["test"],
-        pairs_test=pairs,
-        reviews_test=reviews.test,
-        tweets_test=_read_tweets(folder / "tweeteval"),
+        tests=tests,
     )
 
 
@@ -80,14 +69,3 @@ def _encyclopaedic(data: Path, seed: int) -> list[Labelled]:
     sentences: list[Sentence] = read_encyclopaedia(data / "ner")
     random.Random(seed).shuffle(sentences)
     return [Labelled(one.text, NEUTRAL) for one in sentences[:ENCYCLOPAEDIC]]
-
-
-def _read_tweets(folder: Path) -> list[Labelled]:
-    with (
-        gzip.open(folder / "test_text.txt.gz", "rt", encoding="utf-8", newline="\n") as texts,
-        gzip.open(folder / "test_labels.txt.gz", "rt", encoding="utf-8") as labels,
-    ):
-        return [
-            Labelled(text.rstrip("\n"), int(label))
-            for text, label in zip(texts, labels, strict=True)
-        ]

@@ -1,4 +1,4 @@
-"""How well embeddings tell which sentences mean the same: rank correlation on STS-B."""
+"""How well embeddings tell which sentences mean the same: correlation with people on STS-B."""
 
 from __future__ import annotations
 
@@ -9,53 +9,52 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from nlp.training.graph import Graph
-from nlp.training.intervals import Indices, interval, named
-from nlp.training.sentiment_figures import encoded
+from mlmesh.evaluation.intervals import Indices, interval, named
 
+SIMILARITY = "stsb"
+"""What the names of the figures begin with."""
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    firsts: list[str]
-    seconds: list[str]
-    scores: Numbers
-    """0 to 5: how alike people found each pair."""
+class Pair:
+    first: str
+    second: str
+    score: float
+    """0 to 5: how alike people found them."""
 
 
-def read_pairs(data: Path, part: str) -> Pairs:
+def read_pairs(data: Path, part: str) -> list[Pair]:
     """STS-B (Cer et al. 2017): dev or test."""
     path = data / "embeddings" / f"stsb-en-{part}.csv.gz"
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
-    return Pairs(
-        [row[0] for row in rows],
-        [row[1] for row in rows],
-        np.array([float(row[2]) for row in rows]),
-    )
+        return [Pair(row[0], row[1], float(row[2])) for row in csv.reader(file)]
 
 
-def figures_of(graph: Graph, name: str, pairs: Pairs, tokenizer: Tokenizer) -> dict[str, float]:
-    """Spearman's rank correlation of cosines and scores, with its interval."""
-    vectors = np.stack(graph(encoded([*pairs.firsts, *pairs.seconds], tokenizer)))
-    firsts, seconds = np.split(vectors.astype(np.float64), 2)
-    cosines: Numbers = (firsts * seconds).sum(axis=1)
+def figures_of(name: str, cosines: Numbers, scores: Numbers) -> dict[str, float]:
+    """Spearman's rank correlation, with its interval, and Pearson's; float64 [pairs] each."""
 
-    def correlation(rows: Indices) -> float:
-        return spearman(cosines[rows], pairs.scores[rows])
+    def ranks_agree(rows: Indices) -> float:
+        return spearman(cosines[rows], scores[rows])
 
     everything = np.arange(len(cosines))
-    return named(name, correlation(everything), interval(len(cosines), correlation))
+    bounds = interval(len(cosines), ranks_agree)
+    return {
+        **named(f"{name}_spearman", ranks_agree(everything), bounds),
+        f"{name}_pearson": round(pearson(cosines, scores), 4),
+    }
 
 
 def spearman(some: Numbers, others: Numbers) -> float:
-    ranks, other_ranks = _ranks(some), _ranks(others)
-    if not (np.ptp(ranks) and np.ptp(other_ranks)):
+    """Pearson's correlation of the ranks."""
+    return pearson(_ranks(some), _ranks(others))
+
+
+def pearson(some: Numbers, others: Numbers) -> float:
+    if not (np.ptp(some) and np.ptp(others)):
         return 0.0  # all alike: they tell nothing of each other
-    return float(np.corrcoef(ranks, other_ranks)[0, 1])
+    return float(np.corrcoef(some, others)[0, 1])
 
 
 def _ranks(values: Numbers) -> Numbers:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 
+from mlmesh.evaluation import calibration
 from predictor.training.rows import Indices, Probabilities
 
-BINS = 10
 RESAMPLES = 2000
 
 
@@ -38,7 +38,7 @@ def accuracy_interval(probabilities: Probabilities, labels: Indices, seed: int) 
 
 
 def calibration_error(probabilities: Probabilities, labels: Indices) -> float:
-    """Expected calibration error in ten equal-width bins (Naeini et al. 2015).
+    """Expected calibration error.
 
     Of the second class where there are two, else of the most probable one (Guo et al. 2017).
     """
@@ -46,20 +46,14 @@ def calibration_error(probabilities: Probabilities, labels: Indices) -> float:
         claimed, happened = probabilities[:, 1], labels == 1
     else:
         claimed, happened = probabilities.max(axis=1), _hits(probabilities, labels)
-    bins = reliability(claimed, happened)
-    return float(sum(row[0] * abs(row[1] - row[2]) for row in bins) / len(labels))
+    return calibration.calibration_error(claimed, happened)
 
 
-def reliability(
-    claimed: NDArray[np.float64], happened: NDArray[np.bool_]
-) -> list[tuple[int, float, float]]:
-    """Rows, mean claimed probability and observed frequency of every bin that is not empty."""
-    place = np.minimum((claimed * BINS).astype(int), BINS - 1)
-    return [
-        (int(inside.sum()), float(claimed[inside].mean()), float(happened[inside].mean()))
-        for inside in (place == number for number in range(BINS))
-        if inside.any()
-    ]
+def shares(answers: NDArray[np.float32]) -> Probabilities:
+    """Probabilities float64 [rows, classes] that add up to one, from those of a graph."""
+    probabilities = answers.astype(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def _hits(probabilities: Probabilities, labels: Indices) -> NDArray[np.bool_]:

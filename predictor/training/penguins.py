@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from pathlib import Path
 
@@ -19,20 +18,19 @@ from mlmesh.registry.manifest import Feature, Training
 from predictor.training.baselines import baselines
 from predictor.training.calibration import softmax
 from predictor.training.fitting import Schedule, certain, fit, scores_of
+from predictor.training.penguin_rows import (
+    HELD_OUT,
+    MEASUREMENTS,
+    SEED,
+    SPECIES,
+    parted,
+    read_penguins,
+)
 from predictor.training.release import Trained
-from predictor.training.rows import Probabilities, Rows, shortest, split
+from predictor.training.rows import Probabilities, Rows, shortest
 
 NAME = "penguins"
 VERSION = "v1.0"
-SPECIES = ("Adelie", "Chinstrap", "Gentoo")
-MEASUREMENTS = {
-    "bill_length_mm": ("mm", "Length of the bill, along its upper ridge"),
-    "bill_depth_mm": ("mm", "Depth (height) of the bill"),
-    "flipper_length_mm": ("mm", "Length of the flipper"),
-    "body_mass_g": ("g", "Body mass"),
-}
-SEED = 0
-HELD_OUT = 0.3
 FOLDS = 10
 # Chosen by ten-fold cross validation inside the training part.
 SCHEDULE = Schedule(epochs=40, batch=32, rate=0.02, decay=0.01)
@@ -56,7 +54,7 @@ class PenguinNetwork(nn.Module):
 
 def train_penguins(folder: Path, progress: Progress) -> Trained:
     rows = read_penguins(folder / "penguins.csv")
-    train, test = split(rows, HELD_OUT, SEED)
+    train, test = parted(rows)
     started = time.process_time()
     model = _trained(train, progress)
     seconds = time.process_time() - started
@@ -96,21 +94,6 @@ def train_penguins(folder: Path, progress: Progress) -> Trained:
             f"The figures rest on {len(test)} held-out birds; one bird more or less is 1 point.",
         ),
         floors={"accuracy": 0.95},
-    )
-
-
-def read_penguins(path: Path) -> Rows:
-    """The rows on which all four measurements are known."""
-    with path.open(newline="", encoding="utf-8") as file:
-        records = [
-            record
-            for record in csv.DictReader(file)
-            if all(record[name] != "NA" for name in MEASUREMENTS)
-        ]
-    measured = [[float(record[name]) for name in MEASUREMENTS] for record in records]
-    return Rows(
-        {"features": np.array(measured, np.float32)},
-        np.array([SPECIES.index(record["species"]) for record in records]),
     )
 
 

@@ -24,7 +24,7 @@ from mlmesh.registry.manifest import (
     sha256_of,
     write_manifest,
 )
-from predictor.training.evaluation import accuracy_interval, metrics_of
+from predictor.training.evaluation import accuracy_interval, metrics_of, shares
 from predictor.training.fidelity import TOLERANCE, Fidelity, Graph, Refused, answers_of, check
 from predictor.training.onnx_export import OUTPUT, export_onnx
 from predictor.training.rows import Inputs, Probabilities, Rows, shortest, take
@@ -78,8 +78,7 @@ def release(trained: Trained, models: Path) -> Release:
         export_onnx(trained.model, take(inputs, np.arange(EXAMPLE_ROWS)), path)
         graph = Graph(path)
         fidelity = check(graph, trained.model, inputs)
-        probabilities = graph(inputs).astype(np.float64)
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        probabilities = shares(graph(inputs))
         manifest = _manifest(trained, path, probabilities)
         _refuse_below(trained, manifest.evaluation.metrics)
         write_manifest(staging, manifest)

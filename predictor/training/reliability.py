@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.training.evaluation import reliability
+from mlmesh.evaluation.calibration import reliability
 
 SIZE = 360
 MARGIN = 48

@@ -32,7 +32,8 @@ from nlp.training.release import (
 )
 from nlp.training.sentiment import train_sentiment
 from nlp.training.tags import TAGS
-from tests.nlp.training.tiny_start import TinyStart, write_sets
+from tests.nlp.training.tiny_sets import write_sets
+from tests.nlp.training.tiny_start import TinyStart
 
 NAMES = ("embeddings", "entities", "sentiment")
 every_model = pytest.mark.parametrize("name", NAMES)

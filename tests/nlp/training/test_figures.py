@@ -5,18 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
-from nlp.training.calibration import (
-    best_temperature,
-    calibration_error,
-    softmax,
-    warmed,
-)
+from nlp.training.calibration import best_temperature, softmax, warmed
 from nlp.training.entity_figures import Claim, f1, figures_of
-from nlp.training.entity_sets import Judged
+from nlp.training.entity_tests import Judged
 from nlp.training.entity_texts import Sentence
-from nlp.training.intervals import interval, named
 from nlp.training.similarity_figures import spearman
 from nlp.training.tags import tag_set
 
@@ -35,23 +27,6 @@ def test_warming_undoes_cooling() -> None:
     scores = np.array([[2.0, -1.0, 0.5]])
 
     assert warmed(softmax(scores / 1.7), 1.7) == pytest.approx(softmax(scores))
-
-
-def test_calibration_error_is_the_distance_between_claim_and_frequency() -> None:
-    claimed = np.array([0.75] * 4 + [0.95] * 4)
-    happened = np.array([True, True, True, False, True, False, False, True])
-
-    assert calibration_error(claimed, happened) == pytest.approx((0.0 + 4 * 0.45) / 8)
-
-
-def test_an_interval_holds_the_figure() -> None:
-    hits = np.array([True] * 80 + [False] * 20)
-
-    low, high = interval(len(hits), lambda rows: float(hits[rows].mean()))
-
-    assert 0.69 < low < 0.76
-    assert 0.84 < high < 0.91
-    assert named("hits", 0.8, (low, high)).keys() == {"hits", "hits_low", "hits_high"}
 
 
 def test_f1_of_counts() -> None:

@@ -8,14 +8,15 @@ import pytest
 
 pytest.importorskip("torch")
 
-from nlp.training.entity_sets import passages_of, read_entity_sets
+from nlp.training.entity_sets import read_entity_sets
+from nlp.training.entity_tests import passages_of
 from nlp.training.entity_texts import Sentence, read_tweets, read_wikigold
 from nlp.training.plain_sentences import plain_sentences
 from nlp.training.review_sentences import bare, read_review_sentences
 from nlp.training.sentiment_texts import read_sentiment_texts
 from nlp.training.tags import ANY, TAGS, only_tag, tag_set
 from nlp.training.treebank import NEGATIVE, NEUTRAL, POSITIVE, read_reviews, readable
-from tests.nlp.training.tiny_start import write_lines, write_sets
+from tests.nlp.training.tiny_sets import write_lines, write_sets
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_nothing_that_is_tested_is_learnt(data: Path) -> None:
 
     learnt = {bare(one.text) for one in texts.train}
 
-    held_out = [texts.validation, texts.treebank_test, texts.pairs_test, texts.reviews_test]
+    held_out = [texts.validation, *(texts.tests[name] for name in ("sst2", "amazon_yelp", "sst3"))]
     assert all(held_out)
     assert not learnt & {bare(one.text) for part in held_out for one in part}
     assert {one.label for one in texts.train} == {NEGATIVE, NEUTRAL, POSITIVE}

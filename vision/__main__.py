@@ -1,0 +1,82 @@
+"""`python -m vision`: serve the models of images until SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.models_service import models_service
+from mlmesh.inference.open_inference.service import NAME as OPEN_INFERENCE, open_inference_service
+from mlmesh.inference.settings import host_options
+from mlmesh.inference.watch import watching
+from mlmesh.runtime.chain import Service
+from mlmesh.runtime.health import Health
+from mlmesh.runtime.metrics import InferenceMetrics
+from mlmesh.runtime.program import BadConfiguration, run_program
+from mlmesh.runtime.serving import serve
+from vision.image_answers import AnswerLimits
+from vision.image_reader import ImageReader
+from vision.images import ImageLimits
+from vision.service import CONTRACT, OwnModels, vision_service
+from vision.settings import VisionSettings
+from vision.threads import image_threads
+
+
+async def main(settings: VisionSettings) -> None:
+    # Of metadata that it does not understand; whoever sent it could fill the log.
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+    names = [CONTRACT.full_name, OPEN_INFERENCE]
+    await serve(settings, names, partial(open_services, settings), modality="image")
+
+
+@asynccontextmanager
+async def open_services(
+    settings: VisionSettings, registry: CollectorRegistry, health: Health
+) -> AsyncIterator[Sequence[Service]]:
+    """Load the models and give the services that answer for them."""
+    options = host_options(settings, frozenset({CONTRACT.full_name}))
+    async with AsyncExitStack() as stack:
+        host = await stack.enter_async_context(open_host(options, InferenceMetrics(registry)))
+        _require_own_models(host, settings)
+        await stack.enter_async_context(watching(host, settings.watch_seconds))
+        threads = await stack.enter_async_context(
+            image_threads(
+                settings.decode_threads or os.cpu_count() or 1, settings.max_decoding_pixels
+            )
+        )
+        limits = ImageLimits(settings.max_image_bytes, settings.max_pixels, settings.max_side)
+        own = OwnModels(
+            settings.classifier_model, settings.detector_model, settings.segmenter_model
+        )
+        vision = vision_service(
+            host,
+            ImageReader(limits, threads),
+            own,
+            AnswerLimits(settings.max_overlay_side, settings.max_answer_bytes),
+        )
+        yield [
+            vision,
+            models_service(host, vision.name),
+            open_inference_service(host, lambda: health.ready),
+        ]
+
+
+def _require_own_models(host: Host, settings: VisionSettings) -> None:
+    """Do not begin without a model that a setting names."""
+    for setting in ("classifier_model", "detector_model", "segmenter_model"):
+        name = getattr(settings, setting)
+        if name and (name not in host.models or not host.models[name].versions):
+            raise BadConfiguration(
+                f"MLMESH_{setting.upper()}: no version of {name!r} could be loaded "
+                f"from {settings.models}; leave the setting empty to serve without it"
+            )
+
+
+if __name__ == "__main__":
+    run_program(VisionSettings, main)
