@@ -18,6 +18,7 @@ from mlmesh.runtime.upload import Upload
 LARGE_UPLOAD_BYTES = 2**20
 """Nobody looks at every byte of an upload, so a thread pays later than for JSON."""
 
+_PLAIN_JSON = (JSON.encode(), b"")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]*)")
 
 
@@ -43,10 +44,14 @@ def intake_of(request: Request, binding: Binding, limits: FormLimits) -> Intake:
 
     A request that does not say what it sends is taken for JSON.
     """
+    headers = request.headers
+    # Nearly all bodies are this, and this is all that they pay.
+    if binding.body is None or (
+        headers.get(b"content-type", b"") in _PLAIN_JSON and b"content-encoding" not in headers
+    ):
+        return _OF_JSON
     content_type = request.header(b"content-type")
     encoding = request.header(b"content-encoding")
-    if binding.body is None or (content_type in ("", JSON) and not encoding):
-        return _OF_JSON
     if encoding not in ("", "identity"):
         supported = (b"accept-encoding", b"identity")
         raise UnsupportedBody("Content-Encoding", "send the body uncompressed", supported)

@@ -96,7 +96,11 @@ class ImageAnswers:
         await self.reader.threads.beside(0, put_segmentation, message, found, model.manifest.labels)
         if options.overlay:
             message.overlay = await self._drawn(
-                found.image, draw_mask, found.mask, self._canvas(options.overlay)
+                found.image,
+                draw_mask,
+                found.mask,
+                model.manifest.labels,
+                self._canvas(options.overlay),
             )
         return Reply(message, found.timing)
 

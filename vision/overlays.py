@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.Image import Resampling
 
 from vision.decoding import Picture, decode
-from vision.framing import Boxes, Mask
+from vision.framing import Mask
 from vision.images import CheckedImage
 from vision.palette import BACKGROUND, Colour, colour_of
 from vision.suppression import Things
@@ -41,29 +41,31 @@ def draw_boxes(image: CheckedImage, things: Things, labels: Sequence[str], canva
     things: boxes in pixels of the original. Raises InvalidInput for an image that cannot be read.
     """
     picture, scale = _picture(image, canvas)
-    draw = ImageDraw.Draw(picture)
-    line = max(2, max(picture.size) // 300)
-    font = _font(max(12, max(picture.size) // 45))
-    boxes = _within(things.boxes * np.float32(scale), picture)
+    pen = _Pen(picture)
+    boxes = things.boxes * np.float32(scale)
     # The surest last, on top of the others.
     for at in reversed(range(len(boxes))):
         label = f"{labels[things.classes[at]]} {things.scores[at]:.0%}"
-        _draw_box(draw, boxes[at].tolist(), label, colour_of(int(things.classes[at])), line, font)
+        pen.box(boxes[at].tolist(), label, colour_of(int(things.classes[at])))
     return _encoded(picture, canvas)
 
 
-def draw_mask(image: CheckedImage, mask: Mask, canvas: Canvas) -> bytes:
-    """A file of the upright image, coloured where the mask is not background.
+def draw_mask(image: CheckedImage, mask: Mask, labels: Sequence[str], canvas: Canvas) -> bytes:
+    """A file of the upright image, coloured where the mask is not background, and what is what.
 
-    mask: uint8, of the image's shape in any size. Raises InvalidInput for an image that cannot be
-    read.
+    mask: uint8, of the image's shape in any size, indices of labels. Raises InvalidInput for an
+    image that cannot be read.
     """
     picture, _ = _picture(image, canvas)
     sized = np.asarray(Image.fromarray(mask).resize(picture.size, Resampling.NEAREST))
     colours = np.array([BACKGROUND, *(colour_of(one) for one in range(255))], np.float32)[sized]
     pixels = np.asarray(picture, np.float32)
     mixed = pixels + (colours - pixels) * np.where(sized == 0, 0, STRENGTH)[..., None]
-    return _encoded(Image.fromarray(mixed.round().astype(np.uint8)), canvas)
+    drawn = Image.fromarray(mixed.round().astype(np.uint8))
+    pen, below = _Pen(drawn), 0.0
+    for one in np.unique(mask[mask > 0]).tolist():
+        below = pen.label(0.0, below, labels[one], colour_of(one - 1))
+    return _encoded(drawn, canvas)
 
 
 def _picture(image: CheckedImage, canvas: Canvas) -> tuple[Image.Image, float]:
@@ -78,26 +80,36 @@ def _picture(image: CheckedImage, canvas: Canvas) -> tuple[Image.Image, float]:
     return found.pixels.resize(size, Resampling.HAMMING, found.region), share
 
 
-def _within(boxes: Boxes, picture: Image.Image) -> Boxes:
-    """Boxes whose outermost lines can be seen."""
-    return np.clip(boxes, 0, np.array([*picture.size, *picture.size], np.float32) - 1)
+class _Pen:
+    """Draws lines and labels as large as they can be read on a picture of its size."""
 
+    def __init__(self, picture: Image.Image) -> None:
+        self._draw = ImageDraw.Draw(picture)
+        self._width, self._height = picture.size
+        self._line = max(2, max(picture.size) // 300)
+        self._font = _font(max(12, max(picture.size) // 45))
 
-def _draw_box(
-    draw: ImageDraw.ImageDraw,
-    box: Sequence[float],
-    label: str,
-    colour: Colour,
-    line: int,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-) -> None:
-    left, top, right, bottom = box
-    draw.rectangle((left, top, right, bottom), outline=colour, width=line)
-    _, _, wide, high = draw.textbbox((0, 0), label, font=font)
-    # Above the box where there is room, else inside it.
-    at = top - high - 2 * line if top >= high + 2 * line else top
-    draw.rectangle((left, at, left + wide + 2 * line, at + high + 2 * line), fill=colour)
-    draw.text((left + line, at + line), label, fill=(0, 0, 0), font=font)
+    def box(self, box: Sequence[float], text: str, colour: Colour) -> None:
+        """A box with a label: above it where there is room, else inside."""
+        # So that the outermost lines can be seen.
+        left, right = (min(max(x, 0.0), self._width - 1) for x in box[::2])
+        top, bottom = (min(max(y, 0.0), self._height - 1) for y in box[1::2])
+        self._draw.rectangle((left, top, right, bottom), outline=colour, width=self._line)
+        above = top - self._size_of(text)[1]
+        self.label(left, above if above >= 0 else top, text, colour)
+
+    def label(self, left: float, top: float, text: str, colour: Colour) -> float:
+        """A label, moved to the left where it would leave the picture; gives its lower edge."""
+        wide, high = self._size_of(text)
+        left = max(0.0, min(left, self._width - wide))
+        self._draw.rectangle((left, top, left + wide - 1, top + high - 1), fill=colour)
+        place = (left + self._line, top + self._line)
+        self._draw.text(place, text, fill=(0, 0, 0), font=self._font)
+        return top + high
+
+    def _size_of(self, text: str) -> tuple[float, float]:
+        _, _, wide, high = self._draw.textbbox((0, 0), text, font=self._font)
+        return wide + 2 * self._line, high + 2 * self._line
 
 
 @cache

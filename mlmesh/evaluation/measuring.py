@@ -27,7 +27,7 @@ def measure(held: HeldOutSet[Item, Answer], served: Served, advance: Advance) ->
         return dict(held.figures(held.items, answers))
     except ValueError as error:
         raise NotEvaluated(
-            f"{held.name}: no figures follow from {len(held.items)} items: {error}; ask about more"
+            f"{held.name}: no figures follow from so few items ({len(held.items)}): {error}"
         ) from None
 
 

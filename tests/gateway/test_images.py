@@ -79,6 +79,17 @@ async def test_the_promised_short_path_answers_as_promised(http: httpx.AsyncClie
     assert set(answer["predictions"][0]) == {"class", "confidence"}
 
 
+async def test_a_batch_is_a_form_with_many_parts(http: httpx.AsyncClient) -> None:
+    files = [("images", JPEG), ("images", b"no image"), ("images", JPEG)]
+
+    answer = answered(await http.post("/v1/images:batchClassify", files=files))
+    alone = answered(await http.post("/classify", files={"image": JPEG}))
+
+    first, wrong, last = answer["results"]
+    assert first["predictions"] == last["predictions"] == alone["predictions"]
+    assert wrong["status"]["code"] == 3
+
+
 REFUSALS = [
     (b"<svg/>", "image/svg+xml", 415),
     (b"II*\0" + bytes(100), "image/tiff", 415),

@@ -12,6 +12,7 @@ from vision.suppression import Things
 
 WHITE = plain(200, 120, (255, 255, 255))
 LABELS = ("person", "cat", "dog")
+KINDS = ("background", *LABELS)
 
 
 def things(*corners: tuple[float, float, float, float]) -> Things:
@@ -49,11 +50,20 @@ def test_a_large_image_is_drawn_smaller(encoding: Encoding) -> None:
     canvas = Canvas(encoding, 100)
 
     boxes = opened(draw_boxes(image, things((0, 300, 500, 600)), LABELS, canvas))
-    mask = opened(draw_mask(image, np.array([[0, 1]], np.uint8), canvas))
+    mask = opened(draw_mask(image, np.array([[0, 1]], np.uint8), KINDS, canvas))
 
     assert boxes.shape == mask.shape == (60, 100, 3)
     edge = boxes[45, 49].astype(int)
     assert np.abs(edge - colour_of(0)).max() <= (100 if encoding == "JPEG" else 0)
+
+
+def test_a_label_stays_in_the_picture() -> None:
+    drawn = opened(
+        draw_boxes(checked(encoded(WHITE)), things((190, 60, 199, 110)), LABELS, Canvas("PNG", 400))
+    )
+
+    # All of it, not only the piece above the box.
+    assert (drawn[40:60, 120:].reshape(-1, 3) == colour_of(0)).all(axis=1).sum() > 500
 
 
 def test_overlays_are_upright() -> None:
@@ -67,10 +77,12 @@ def test_a_mask_colours_what_it_covers_and_nothing_else() -> None:
     mask = np.zeros((12, 20), np.uint8)
     mask[:, 10:] = 2
 
-    drawn = opened(draw_mask(checked(encoded(WHITE)), mask, Canvas("PNG", 400)))
+    drawn = opened(draw_mask(checked(encoded(WHITE)), mask, KINDS, Canvas("PNG", 400)))
 
     half = [round((255 + value) / 2) for value in colour_of(1)]
-    assert (drawn[:, :100] == 255).all()
+    assert (drawn[40:, :100] == 255).all()
+    # The legend stands at the top left.
+    assert (drawn[:20, :30].reshape(-1, 3) == colour_of(1)).all(axis=1).sum() > 100
     assert np.abs(drawn[:, 100:].astype(int) - half).max() <= 1
 
 
@@ -80,7 +92,11 @@ def test_things_at_the_edge_and_images_of_one_pixel_are_drawn() -> None:
     assert opened(draw_boxes(tiny, things((0, 0, 1, 1)), LABELS, Canvas("PNG", 400))).shape == (
         1, 1, 3,
     )  # fmt: skip
-    assert opened(draw_mask(tiny, np.array([[1]], np.uint8), Canvas("PNG", 400))).shape == (1, 1, 3)
+    assert opened(draw_mask(tiny, np.array([[1]], np.uint8), KINDS, Canvas("PNG", 400))).shape == (
+        1,
+        1,
+        3,
+    )
 
 
 def test_every_class_has_a_colour() -> None:

@@ -126,7 +126,11 @@ async def test_what_is_no_image_is_refused_by_its_status(
 
 
 async def test_a_batch_may_be_the_parts_of_a_form(http: httpx.AsyncClient) -> None:
-    files = [("images", ("a.png", PNG)), ("images", ("b.png", b"no image")), ("images", JPEG)]
+    files = [
+        ("images", ("a.png", PNG)),
+        ("images", ("b.png", b"no image")),
+        ("images", ("c.jpg", JPEG)),
+    ]
 
     response = await http.post("/v1/images:batchDetect", files=files)
 

@@ -119,7 +119,8 @@ def scores_of(model: ClassifierModel, part: Labelled) -> Scores:
             model(normalised(torch.from_numpy(part.pictures[start : start + ROWS])))
             for start in range(0, len(part), ROWS)
         ]
-    return torch.cat(found).double().numpy()
+    scores: Scores = torch.cat(found).double().numpy()
+    return scores
 
 
 class Average:

@@ -15,7 +15,8 @@ Model = TypeVar("Model", bound=nn.Module)
 
 def folded(model: Model) -> Model:
     """A copy of a model that learnt, for answering only."""
-    copy = deepcopy(model).eval()
+    copy: Model = deepcopy(model)
+    copy.eval()
     for part in copy.modules():
         if isinstance(part, nn.Sequential):
             _fold_sequence(part)
