@@ -4,7 +4,8 @@
 
 The service runs in a process of its own, as it is shipped, and is asked by gRPC. In-process means
 the same tokenizer and the same session on one thread, given as many texts at a time as there are
-callers; like the service it runs texts of about one length together. The texts are the sentences of this project's own pages.
+callers; like the service it runs texts of about one length together. The texts are the sentences of
+this project's own pages.
 """
 
 from __future__ import annotations
