@@ -67,7 +67,7 @@ lock: ## Resolve requirements/ anew: make lock UV=/path/to/uv ARGS=--upgrade
 clean: ## Remove what was compiled and cached; the environment stays
 	rm -rf generated/mlmesh generated/buf dist $(BUILT)
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
-	find gateway predictor mlmesh protos tests -name __pycache__ -prune -exec rm -rf {} +
+	find gateway predictor nlp vision mlmesh protos tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
