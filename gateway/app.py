@@ -201,7 +201,7 @@ class Gateway:
             failed = None
             try:
                 while first is not None:
-                    await send_line(send, answer_of(match.binding, first))
+                    await send_line(send, await beside(first, answer_of, match.binding, first))
                     first = await anext(answers, None)
             except ServingError as error:
                 failed = error.status()

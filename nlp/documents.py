@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mlmesh.inference.session import Array, Arrays
 from mlmesh.inference.version import Answer
 from mlmesh.runtime.errors import ServingError
 
-RunWindow = Callable[[Arrays], Awaitable[Answer]]
+LONGEST_PATIENCE = 65.0
+"""Seconds in which a window says that it is wanted, if its caller waits longer or its text is long.
+Batches take first what is wanted first, so the calls of others, which have 60 seconds unless they
+say otherwise, go before the windows of long texts that were queued less than 5 seconds earlier."""
+
+RunWindow = Callable[[Arrays, float], Coroutine[Any, Any, Answer]]
+"""Takes the inputs, and until when the answer is wanted, in seconds of time.monotonic()."""
 
 
 @dataclass(slots=True)
@@ -27,15 +35,21 @@ class Answered:
 
 
 async def run_documents(
-    documents: Sequence[Iterable[Arrays]], output: str, run: RunWindow, most: int
+    documents: Sequence[Iterable[Arrays]],
+    output: str,
+    run: RunWindow,
+    most: int,
+    deadline: float,
 ) -> list[Answered]:
     """Run every window of every document; one that fails takes only its own document with it.
 
     documents: the windows of each, as inputs of one row. output: the name of the one that is kept.
-    most: windows that are under way at once.
+    most: windows that are under way at once. deadline: of the call, in seconds of time.monotonic();
+    beyond the first `most` windows it is left to the caller, who gives up then.
     """
     answered = [Answered() for _ in documents]
     under_way: deque[tuple[Answered, asyncio.Task[Answer]]] = deque()
+    begun = 0
 
     async def settle() -> None:
         into, task = under_way.popleft()
@@ -54,14 +68,14 @@ async def run_documents(
                     break
                 if len(under_way) >= most:
                     await settle()
-                under_way.append((into, asyncio.create_task(_run(run, inputs))))
+                until = time.monotonic() + LONGEST_PATIENCE
+                if begun < most:
+                    until = min(until, deadline)
+                begun += 1
+                under_way.append((into, asyncio.create_task(run(inputs, until))))
         while under_way:
             await settle()
     finally:
         for _, task in under_way:
             task.cancel()
     return answered
-
-
-async def _run(run: RunWindow, inputs: Arrays) -> Answer:
-    return await run(inputs)

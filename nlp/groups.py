@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from nlp.outcomes import Found, Outcome
 from nlp.texts import Text, characters_of
+from nlp.threads import LARGE_CHARACTERS
 
 MOST_CHARACTERS = 262_144
 """Of the texts that are read together; a longer one is read alone."""
-LARGE_CHARACTERS = 32_768
-"""From here on texts wait for their turn."""
 TURNS = 4
 """Large groups that are worked on at once: more would only wait for the model, with all their
 pieces in memory."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlmesh.inference.session import Array, Arrays
-from mlmesh.inference.version import LoadedVersion
+from mlmesh.inference.version import Answer, LoadedVersion
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InvalidInput, Precondition
@@ -108,13 +107,18 @@ class TextModel:
 
     async def run(self, documents: Sequence[Outcome[Document]], call: Call) -> list[Outcome[Read]]:
         """The graph's output for every window of every document."""
+
+        async def run(inputs: Arrays, until: float) -> Answer:
+            return await self._version.run(inputs, deadline=until, priority=call.priority)
+
         good = [one for one in documents if isinstance(one, Document)]
         answers = iter(
             await run_documents(
                 [self._inputs(document) for document in good],
                 self._signature.output,
-                partial(self._version.run, deadline=call.deadline, priority=call.priority),
+                run,
                 most=AHEAD * self._version.max_batch * len(self._version.devices),
+                deadline=call.deadline,
             )
         )
         return [

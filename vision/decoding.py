@@ -20,17 +20,18 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from mlmesh.runtime.errors import InvalidInput
 from vision.formats import BMP, JPEG, PNG, WEBP
-from vision.headers import Size
+from vision.headers import SCAN, Size, jpeg_segments
 from vision.images import CheckedImage
 from vision.orientation import LYING, MIRRORED, TURNS, UPSIDE_DOWN, orientation_of
+from vision.png_chunks import picture_and_exif
 
 OVERSAMPLED = 2
 """A JPEG is decoded to no less than so many times the size that is needed: what the decoder makes
 smaller is sharper than a mean over each pixel's area, which shows where little is left to do."""
 MOST_SCANS = 100
 """Of a progressive JPEG: each is a pass over all of its pixels; cameras and editors write ten."""
-MOST_CHUNKS = 20_000
-"""Of a PNG. One of 16 MiB in the usual pieces of 8 KiB has 2,000."""
+MOST_SEGMENTS = 10 * MOST_SCANS
+"""Of a JPEG: those before its picture, and up to five before each scan."""
 BEHIND = (255, 255, 255)
 """What shows through where a picture is transparent."""
 
@@ -98,17 +99,19 @@ def decode(image: CheckedImage, scale: Scale = full_size) -> Picture:
 
 
 def _decoded(image: CheckedImage, scale: Scale) -> Picture:
-    _check_parts(image)
-    size = image.size
-    with _OPEN[image.format](BytesIO(image.content)) as opened:
+    size, content, exif = image.size, image.content, b""
+    if image.format is JPEG:
+        _check_scans(image)
+    elif image.format is PNG:
+        content, exif = picture_and_exif(image)
+    with _OPEN[image.format](BytesIO(content)) as opened:
         if opened.size != (size.width, size.height):
             raise ValueError("the decoder reads another size than the header gives")
         least = scale(size.width, size.height) * OVERSAMPLED
         drafted = opened.draft("RGB", (_least(size.width, least), _least(size.height, least)))
         opened.load()
         pixels = _as_rgb(opened)
-        # Not before: in a PNG it may stand behind the picture.
-        turn = orientation_of(opened.info.get("exif", b""))
+        turn = orientation_of(exif or opened.info.get("exif", b""))
     across, down = drafted[1][2:] if drafted else pixels.size
     return _upright(pixels, (across, down), size, turn)
 
@@ -147,32 +150,15 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _check_parts(image: CheckedImage) -> None:
-    """Raises InvalidInput for a file of so many parts that reading them would take seconds.
-
-    And ValueError for a PNG without its end: its pixels may be whole, but nobody can tell.
-    """
-    if image.format is JPEG:
-        # Within a scan this pair of bytes does not occur.
-        count, most, what = image.content.count(b"\xff\xda"), MOST_SCANS, "scans"
-    elif image.format is PNG:
-        count, most, what = chunks_of(image.content), MOST_CHUNKS, "chunks"
-    else:
+def _check_scans(image: CheckedImage) -> None:
+    """Raises InvalidInput for a JPEG of so many scans that reading them would take seconds."""
+    # Seldom more: only behind the picture this pair of bytes occurs by chance.
+    if image.content.count(b"\xff\xda") <= MOST_SCANS:
         return
-    if count > most:
-        raise InvalidInput(
-            image.field, f"this {image.format.name} has more than {most} {what}; save it anew"
-        )
-
-
-def chunks_of(content: bytes) -> int:
-    """How many chunks a PNG has up to its end; counts no further than is needed."""
-    at = 8
-    for count in range(1, MOST_CHUNKS + 1):
-        name = content[at + 4 : at + 8]
-        if name == b"IEND":
-            return count
-        at += int.from_bytes(content[at : at + 4], "big") + 12
-        if at >= len(content):
-            raise ValueError("there is no end")
-    return MOST_CHUNKS + 1
+    scans = 0
+    for count, (marker, _) in enumerate(jpeg_segments(image.content)):
+        scans += marker == SCAN
+        if scans > MOST_SCANS or count > MOST_SEGMENTS:
+            raise InvalidInput(
+                image.field, f"this JPEG has more than {MOST_SCANS} scans; save it anew"
+            )

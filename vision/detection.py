@@ -62,8 +62,10 @@ def detector_model(version: LoadedVersion) -> DetectorModel:
 def detections(seen: Seen, thresholds: Thresholds) -> Detections:
     """What the graph found, in pixels of the original; what lies outside of it is left out."""
     placement = seen.framed.placement
-    found = best_boxes(seen.outputs[BOXES], seen.outputs[SCORES], thresholds)
-    boxes = placement.boxes_in_original(found.boxes)
-    inside = np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
-    things = Things(boxes[inside], found.scores[inside], found.classes[inside])
+    boxes, scores = seen.outputs[BOXES], seen.outputs[SCORES]
+    places = placement.boxes_in_original(boxes)
+    # Before anything is counted: what is left out must not take the place of what is not.
+    inside = np.isfinite(boxes).all(axis=1) & (places[:, 2:] > places[:, :2]).all(axis=1)
+    found = best_boxes(boxes[inside], scores[inside], thresholds)
+    things = Things(placement.boxes_in_original(found.boxes), found.scores, found.classes)
     return Detections(things, placement.width, placement.height, seen.framed.image, seen.timing)

@@ -86,7 +86,8 @@ class _Frames:
     async def answers(self) -> AsyncIterator[Message]:
         """The answers in the order of the frames."""
         while (frame := await self._in_order.get()) is not None:
-            yield await frame.answer
+            # A caller who goes takes only the waiting away, not what the answer is put into.
+            yield await asyncio.shield(frame.answer)
             self._answers.leave(0)
             if frame.item is not None:
                 self._room.leave(frame.size)

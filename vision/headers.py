@@ -6,11 +6,14 @@ judged here first.
 
 from __future__ import annotations
 
+import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vision.formats import BMP, JPEG, PNG, WEBP, ImageFormat
 
+_ENDS = "it ends within its header"
 MOST_SEGMENTS = 512
 """Of a JPEG before its picture begins. Large colour profiles and previews take a few hundred."""
 
@@ -18,7 +21,11 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of a JPEG that give its size."""
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers that nothing belongs to."""
-_SCAN, _END = 0xDA, 0xD9
+SCAN = 0xDA
+_END = 0xD9
+_FILL = re.compile(rb"\xff+")
+_WITHIN_PICTURE = re.compile(rb"\xff(?=[^\x00\xd0-\xd7\xff])")
+"""What stands before a marker among the bytes of a picture."""
 
 
 class BadHeader(Exception):
@@ -42,7 +49,7 @@ def read_size(content: bytes, kind: ImageFormat) -> Size:
     try:
         size = _READERS[kind](content)
     except (struct.error, IndexError):
-        raise BadHeader("it ends within its header") from None
+        raise BadHeader(_ENDS) from None
     if size.width < 1 or size.height < 1:
         raise BadHeader("its header gives it no pixels")
     return size
@@ -87,34 +94,42 @@ def _read_webp(content: bytes) -> Size:
 
 def _read_jpeg(content: bytes) -> Size:
     found: Size | None = None
-    at = 2
-    for _ in range(MOST_SEGMENTS):
-        marker, at = _marker(content, at)
-        if marker in _ALONE:
-            continue
-        if marker in (_SCAN, _END):
+    for count, (marker, at) in enumerate(jpeg_segments(content)):
+        if count == MOST_SEGMENTS:
+            raise BadHeader(f"more than {MOST_SEGMENTS} segments stand before its picture")
+        if marker == SCAN:
             break
-        [length] = struct.unpack_from(">H", content, at)
         if marker in _FRAMES:
             if found is not None:
                 raise BadHeader("it has more than one header")
             height, width = struct.unpack_from(">HH", content, at + 3)
             found = Size(width, height)
-        at += length
-    else:
-        raise BadHeader(f"more than {MOST_SEGMENTS} segments stand before its picture")
     if found is None:
         raise BadHeader("it has no header")
     return found
 
 
-def _marker(content: bytes, at: int) -> tuple[int, int]:
-    """The marker at this place, and the place behind it."""
-    if content[at] != 0xFF:
-        raise BadHeader("its header is damaged")
-    while content[at] == 0xFF:
-        at += 1
-    return content[at], at + 1
+def jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
+    """The marker of every segment of a JPEG up to its end, and the place behind the marker.
+
+    Raises BadHeader, IndexError or struct.error where the segments before the picture are damaged
+    or cut off.
+    """
+    at, within_picture = 2, False
+    while True:
+        before = _WITHIN_PICTURE.search(content, at) if within_picture else _FILL.match(content, at)
+        if before is None:
+            if within_picture:
+                return
+            raise BadHeader(_ENDS if at >= len(content) else "its header is damaged")
+        marker, at = content[before.end()], before.end() + 1
+        if marker == _END:
+            return
+        yield marker, at
+        if marker not in _ALONE:
+            [length] = struct.unpack_from(">H", content, at)
+            at += length
+        within_picture = within_picture or marker == SCAN
 
 
 _READERS = {JPEG: _read_jpeg, PNG: _read_png, WEBP: _read_webp, BMP: _read_bmp}

@@ -15,7 +15,7 @@ from PIL.Image import Resampling
 from vision.decoding import Picture, decode
 from vision.framing import Mask
 from vision.images import CheckedImage
-from vision.palette import BACKGROUND, Colour, colour_of
+from vision.palette import Colour, colour_of, mask_palette
 from vision.suppression import Things
 
 QUALITY = 85
@@ -57,15 +57,14 @@ def draw_mask(image: CheckedImage, mask: Mask, labels: Sequence[str], canvas: Ca
     image that cannot be read.
     """
     picture, _ = _picture(image, canvas)
-    sized = np.asarray(Image.fromarray(mask).resize(picture.size, Resampling.NEAREST))
-    colours = np.array([BACKGROUND, *(colour_of(one) for one in range(255))], np.float32)[sized]
-    pixels = np.asarray(picture, np.float32)
-    mixed = pixels + (colours - pixels) * np.where(sized == 0, 0, STRENGTH)[..., None]
-    drawn = Image.fromarray(mixed.round().astype(np.uint8))
-    pen, below = _Pen(drawn), 0.0
+    sized = Image.fromarray(mask).resize(picture.size, Resampling.NEAREST)
+    covered = sized.point([0] + [255] * 255)
+    sized.putpalette(mask_palette())
+    picture.paste(Image.blend(picture, sized.convert("RGB"), STRENGTH), mask=covered)
+    pen, below = _Pen(picture), 0.0
     for one in np.unique(mask[mask > 0]).tolist():
         below = pen.label(0.0, below, labels[one], colour_of(one - 1))
-    return _encoded(drawn, canvas)
+    return _encoded(picture, canvas)
 
 
 def _picture(image: CheckedImage, canvas: Canvas) -> tuple[Image.Image, float]:

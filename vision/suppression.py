@@ -49,7 +49,9 @@ def best_boxes(boxes: Boxes, scores: Scores, thresholds: Thresholds) -> Things:
     for one in range(scores.shape[1]):
         column = scores[:, one]
         candidates = np.flatnonzero(column >= thresholds.min_confidence)
-        best = non_maximum_suppression(boxes[candidates], column[candidates], thresholds.iou)
+        best = non_maximum_suppression(
+            boxes[candidates], column[candidates], thresholds.iou, thresholds.most
+        )
         kept.append((candidates[best], np.full(len(best), one, np.intp)))
     rows = np.concatenate([rows for rows, _ in kept])
     classes = np.concatenate([classes for _, classes in kept])
@@ -64,16 +66,20 @@ def non_maximum_suppression(
     """Keep the best box of every overlapping group, best first.
 
     boxes: float32 [n, 4], corners x0 y0 x1 y1 in pixels. scores: float32 [n]. iou: boxes that
-    overlap a better one by more than this are left out. most: only so many of the best boxes are
-    looked at. Greedy, as in Felzenszwalb et al. 2010.
+    overlap a better one by more than this are left out. most: boxes that are kept, of the
+    MOST_CANDIDATES best that are looked at. Greedy, as in Felzenszwalb et al. 2010.
     """
-    order = np.argsort(-scores, kind="stable")[:most]
+    order = np.argsort(-scores, kind="stable")[:MOST_CANDIDATES]
     left = np.ones(len(order), np.bool_)
     ordered = boxes[order]
+    kept: list[int] = []
     for at in range(len(order)):
+        if len(kept) == most:
+            break
         if left[at]:
+            kept.append(at)
             left[at + 1 :] &= intersection_over_union(ordered[at], ordered[at + 1 :]) <= iou
-    return order[left]
+    return order[kept]
 
 
 def intersection_over_union(box: NDArray[np.float32], others: Boxes) -> Scores:

@@ -108,6 +108,7 @@ def _loaded(version: LoadedVersion) -> pb.ModelVersion:
         card=_card(manifest),
         devices=version.devices,
         max_batch=version.max_batch,
+        arithmetic=version.arithmetic,
     )
 
 

@@ -91,6 +91,7 @@ class Opener:
                 "model": stored.model,
                 "version": stored.version,
                 "provider": version.provider,
+                "arithmetic": version.arithmetic,
                 "instances": ", ".join(version.devices),
                 "threads": options.session.threads,
                 "seconds": round(time.perf_counter() - started, 3),

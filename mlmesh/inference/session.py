@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from mlmesh.inference.arithmetic import Arithmetic, arithmetic_of, session_entries
 from mlmesh.inference.binding import CudaRunner, not_recorded
 from mlmesh.inference.brain_floats import BrainFloatRunner
 from mlmesh.inference.device import Device
@@ -86,13 +87,15 @@ class Session:
         source = graph if isinstance(graph, bytes) else str(graph)
         providers = device.providers(graphs=options.cuda_graphs)
         try:
+            settings = session_settings(options, device.kind)
             # By default it would go on with the CPU when CUDA fails, and print so.
             self._session = ort.InferenceSession(
-                source, session_settings(options), providers=providers, enable_fallback=0
+                source, settings, providers=providers, enable_fallback=0
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
             raise BadGraph(_message(error, graph)) from error
         self.device = device
+        self.arithmetic: Arithmetic = arithmetic_of(graph, device.kind)
         self.provider: str = self._session.get_providers()[0]
         if self.provider != device.provider:
             raise BadGraph(f"{device} was asked for, but ONNX Runtime gave {self.provider}")
@@ -151,8 +154,8 @@ class _Unrecorded:
         return self._runner.run(inputs, not_recorded(options))
 
 
-def session_settings(options: SessionOptions) -> Any:
-    """onnxruntime.SessionOptions that say the same."""
+def session_settings(options: SessionOptions, kind: str = "cpu") -> Any:
+    """onnxruntime.SessionOptions that say the same, for a kind of device: "cpu" or "cuda"."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = options.threads
     settings.inter_op_num_threads = options.inter_op_threads
@@ -164,6 +167,8 @@ def session_settings(options: SessionOptions) -> Any:
     # A thread that spins while it waits takes a core from the neighbours.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    for name, value in session_entries(kind).items():
+        settings.add_session_config_entry(name, value)
     return settings
 
 

@@ -62,6 +62,8 @@ class LoadedVersion:
         """The private copy of its files."""
         self.provider = opened.sessions[0].provider
         """What computes: the name of an ONNX Runtime execution provider."""
+        self.arithmetic = opened.sessions[0].arithmetic
+        """What a quantised graph computes in: "int8" on a CPU, else "float"."""
         self.devices = tuple(str(session.device) for session in opened.sessions)
         self.shaping = opened.shaping
         self.max_batch = opened.max_batch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,27 +11,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from mlmesh.inference.arithmetic import Arithmetic, session_entries
 from nlp.training.padding import padded
 
 Rows = NDArray[np.int64]
 Batch = dict[str, Rows]
 BATCH = 32
-_CPU_INFO = Path("/proc/cpuinfo")
-
-
-def whole_number_options() -> dict[str, str]:
-    """Session options for whole numbers: older x86 processors, without VNNI instructions, would
-    let sums overflow unless they are told to take a slower way."""
-    known = _CPU_INFO.read_text() if _CPU_INFO.exists() else ""
-    old = platform.machine() in ("x86_64", "AMD64") and "vnni" not in known
-    return {"session.x64quantprecision": "1"} if old else {}
-
-
-FORMS: Mapping[str, Mapping[str, str]] = {
-    "int8": whole_number_options(),
-    "float": {"session.disable_quant_qdq": "1", "session.enable_quant_qdq_cleanup": "1"},
-}
-"""Session options of the two ways to compute: whole numbers on CPUs, floats elsewhere."""
+FORMS: Mapping[Arithmetic, str] = {"int8": "cpu", "float": "cuda"}
+"""What servers compute in on which devices. Without a GPU the floats are tried on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +51,12 @@ def in_batches(texts: Sequence[Encoded], size: int = BATCH) -> Iterator[tuple[li
 class Graph:
     """A version's graph."""
 
-    def __init__(self, path: Path, form: str = "int8", threads: int = 1) -> None:
+    def __init__(self, path: Path, form: Arithmetic = "int8", threads: int = 1) -> None:
         """form: one of FORMS."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        for name, value in FORMS[form].items():
+        for name, value in session_entries(FORMS[form]).items():
             options.add_session_config_entry(name, value)
         self._session: Any = onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"]

@@ -192,8 +192,8 @@ def test_a_session_is_opened_with_its_options(
     written = tmp_path / "optimised.onnx"
     build = session_settings
 
-    def settings_that_write(options: SessionOptions) -> Any:
-        settings = build(options)
+    def settings_that_write(options: SessionOptions, kind: str) -> Any:
+        settings = build(options, kind)
         settings.optimized_model_filepath = str(written)
         return settings
 

@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from mlmesh.inference.arithmetic import Arithmetic, session_entries
 from mlmesh.registry.manifest import MODEL_FILE, Manifest, read_manifest
 from nlp.tag_decoding import TagDecoder
 from nlp.training.graph import FORMS
@@ -24,7 +25,7 @@ Rows = NDArray[np.int64]
 class Shipped:
     """A version with its blobs beside it, as servers copy them."""
 
-    def __init__(self, name: str, form: str, folder: Path) -> None:
+    def __init__(self, name: str, form: Arithmetic, folder: Path) -> None:
         stored = MODELS / name / "v1.0"
         self.manifest: Manifest = read_manifest(stored)
         shutil.copy(stored / MODEL_FILE, folder)
@@ -33,7 +34,7 @@ class Shipped:
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        for option, value in FORMS[form].items():
+        for option, value in session_entries(FORMS[form]).items():
             options.add_session_config_entry(option, value)
         self._session: Any = onnxruntime.InferenceSession(
             folder / MODEL_FILE, options, providers=["CPUExecutionProvider"]

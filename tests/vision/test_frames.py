@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -242,4 +243,24 @@ async def test_work_ends_when_the_caller_goes() -> None:
     await settled()
 
     assert before == 6
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_caller_may_go_just_when_an_answer_comes() -> None:
+    gate, sender = Gate(), Sender()
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, failure: failures.append(failure))
+    sender.send("1", "2", "3")
+    answers = answers_of(gate, sender)
+    reading = asyncio.create_task(first_of(answers))
+    await settled()
+
+    gate.let("1")
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    del answers, reading
+    await settled()
+    gc.collect()
+
+    assert failures == []
     assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from typing import Any
 
 import pytest
@@ -93,3 +94,14 @@ def test_the_largest_sizes_that_can_be_written_are_read() -> None:
 
     assert read_size(webp, WEBP) == Size(2**24, 2**24)
     assert read_size(png_header(2**32 - 1, 2**31), PNG).pixels > 2**62
+
+
+@pytest.mark.parametrize("filling", [b"\xff", b"\xff\x01"])
+def test_sixteen_million_bytes_of_nothing_are_judged_at_once(filling: bytes) -> None:
+    content = START + filling * (2**24 // len(filling))
+    started = time.perf_counter()
+    with pytest.raises(BadHeader):
+        read_size(content, JPEG)
+
+    # One by one they would take more than half a second.
+    assert time.perf_counter() - started < 0.2

@@ -6,6 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from vision.framing import Boxes
 from vision.suppression import (
+    MOST_CANDIDATES,
     Scores,
     Thresholds,
     best_boxes,
@@ -68,12 +69,22 @@ def test_no_boxes_give_no_boxes() -> None:
     assert (found.boxes.shape, found.scores.shape, found.classes.shape) == ((0, 4), (0,), (0,))
 
 
+def test_no_more_boxes_are_kept_than_asked_for_whatever_was_left_out() -> None:
+    # The second lies on the first.
+    row = boxes((0, 0, 10, 10), (1, 0, 11, 10), (20, 0, 30, 10), (40, 0, 50, 10))
+
+    found = non_maximum_suppression(row, scores(0.5, 0.4, 0.3, 0.2), 0.5, most=2)
+
+    assert found.tolist() == [0, 2]
+
+
 def test_only_so_many_of_the_best_are_looked_at() -> None:
-    apart = boxes(*((20.0 * n, 0, 20 * n + 10, 10) for n in range(5)))
+    many = MOST_CANDIDATES + 5
+    apart = boxes(*((20.0 * n, 0, 20 * n + 10, 10) for n in range(many)))
 
-    found = non_maximum_suppression(apart, scores(0.1, 0.5, 0.3, 0.4, 0.2), 0.5, most=2)
+    found = non_maximum_suppression(apart, np.arange(many, dtype=np.float32), 0.5, most=many)
 
-    assert found.tolist() == [1, 3]
+    assert found.tolist() == list(reversed(range(5, many)))
 
 
 def plainly(boxes: Boxes, scores: Scores, iou: float) -> list[int]:

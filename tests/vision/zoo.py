@@ -97,6 +97,9 @@ def _others() -> Iterator[Animal]:
     yield Animal(
         "only a signature", b"\x89PNG\r\n\x1a\n", "this PNG cannot be read, it ends within"
     )
+    yield Animal(
+        "only fill", b"\xff\xd8" + b"\xff" * 10**7, "this JPEG cannot be read, it ends within"
+    )
     yield Animal("only a marker", b"\xff\xd8\xff", "this JPEG cannot be read, it ends within")
 
 
@@ -108,6 +111,11 @@ def _polyglots() -> Iterator[Animal]:
         "JPEG with HTML in a comment", encoded(PHOTO, "JPEG", comment=b"<script>1</script>")
     )
     yield Animal("PNG and JPEG", png + jpeg)
+    video = np.random.default_rng(1).bytes(2**20).replace(b"\xff\xd9", b"") + b"\xff\xda" * 200
+    yield Animal("JPEG and video", jpeg + video)
+    text = zlib.compress(bytes(2**20 - 1), 9)
+    texts = b"".join(chunk(b"zTXt", b"k%d\0\0" % n + text) for n in range(60))
+    yield Animal("PNG and 60 MiB of text", png[:33] + texts + png[33:])
     yield Animal("PDF and JPEG", b"%PDF-1.4\n" + jpeg, "this is a PDF;", unread)
     yield Animal("GIF and script", b"GIF89a=1;alert(1)//", "this is a GIF;", unread)
     yield Animal("BMP and script", b"BM=1;alert(1)//" + bytes(100), "this is no image", unread)

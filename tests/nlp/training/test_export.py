@@ -15,6 +15,7 @@ pytest.importorskip("onnxscript")
 
 from rich.progress import Progress
 
+from mlmesh.inference.arithmetic import Arithmetic
 from mlmesh.registry.manifest import MODEL_FILE, Manifest, read_manifest, sha256_of
 from mlmesh.registry.pins import read_pins, write_pins
 from nlp import export
@@ -99,7 +100,7 @@ def test_the_models_share_one_token_table_and_one_tokenizer(exported: Exported) 
 @every_model
 @pytest.mark.parametrize("form", FORMS)
 def test_the_graph_answers_as_torch_did(
-    exported: Exported, name: str, form: str, tmp_path: Path
+    exported: Exported, name: str, form: Arithmetic, tmp_path: Path
 ) -> None:
     manifest = exported.manifest(name)
     golden = manifest.golden
@@ -167,7 +168,7 @@ def test_a_graph_that_differs_from_its_model_is_refused(exported: Exported, tmp_
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_padding_changes_no_answer(exported: Exported, tmp_path: Path, form: str) -> None:
+def test_padding_changes_no_answer(exported: Exported, tmp_path: Path, form: Arithmetic) -> None:
     graph = Graph(served(exported, "entities", tmp_path), form)
     short = Encoded([2, 60, 61, 3], [0, 3, 1, 0])
     long = Encoded([2, *[62] * 30, 3], [0, *[1] * 30, 0])

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from mlmesh.inference.arithmetic import Arithmetic, session_entries
 from nlp.training.graph import FORMS
 from nlp.training.int8_storage import (
     TOKENS_FILE,
@@ -59,9 +60,9 @@ def batch(rows: int = 4) -> dict[str, NDArray[np.int64]]:
     return {"input_ids": tokens, "attention_mask": np.ones_like(tokens)}
 
 
-def answer(path: Path, form: str, inputs: dict[str, NDArray[np.int64]]) -> Floats:
+def answer(path: Path, form: Arithmetic, inputs: dict[str, NDArray[np.int64]]) -> Floats:
     options = onnxruntime.SessionOptions()
-    for name, value in FORMS[form].items():
+    for name, value in session_entries(FORMS[form]).items():
         options.add_session_config_entry(name, value)
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     found: Floats = session.run(None, inputs)[0]
@@ -139,7 +140,7 @@ def test_whole_numbers_come_close(stored: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_row_does_not_depend_on_the_rows_beside_it(stored: Path, form: str) -> None:
+def test_a_row_does_not_depend_on_the_rows_beside_it(stored: Path, form: Arithmetic) -> None:
     inputs = batch(16)
     together = answer(stored, form, inputs)
 
