@@ -41,13 +41,14 @@ LIMITS = """
 | sentences of a summary | 1000 | the contracts |
 | items under way on one stream | 256; more are not read | `mlmesh/runtime/item_stream.py` |
 | characters of texts that are read at once | 262,144, or one longer text | `nlp/groups.py` |
+| groups of texts of 32,768 characters and more that are worked on at once | 2 of about one size | `nlp/groups.py` |
 | images of a batched vision request | 1024 | the contracts |
 | frames of one video that are kept | 32, and 16 MiB or one larger frame | `vision/frames.py` |
 | of these worked on at once | 8; 2 where only the newest counts | `vision/frames.py` |
 | answers of one video that were not taken | 256; no more are read | `vision/frames.py` |
 | segments of a JPEG before its picture | 512 | `vision/headers.py` |
-| scans of a JPEG | 100 | `vision/decoding.py` |
-| chunks of a PNG | 20,000 | `vision/decoding.py` |
+| scans of a JPEG | 100 | `vision/essentials.py` |
+| chunks of a PNG | 20,000 | `vision/essentials.py` |
 | boxes of one class that are compared | the 1000 surest | `vision/suppression.py` |
 | fields that are searched for bytes that are no UTF-8 | 16,384 | `mlmesh/runtime/wire_text.py` |
 | headers of a gRPC call | 16 KiB | `mlmesh/runtime/server.py` |

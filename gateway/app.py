@@ -40,6 +40,7 @@ from gateway.response import (
 from gateway.routes import Match, RouteNotFound, Routes, WrongVerb
 from gateway.traffic import UNMATCHED, HttpMetrics
 from gateway.transcode import answer_of, serialised_lines
+from mlmesh.runtime.admission import Budget, Share
 from mlmesh.runtime.call import REQUEST_ID, Call
 from mlmesh.runtime.errors import InternalError, Overloaded, ServingError
 
@@ -53,8 +54,10 @@ Page = Callable[[], tuple[int, str, bytes]]
 class AppLimits:
     """What one client, and all together, may ask for."""
 
-    body_bytes: int = 16 * 2**20
+    body_bytes: int = 24 * 2**20
     body_seconds: float = 30.0
+    bodies_bytes: int = 2**30
+    """Of all bodies that are held."""
     requests: int = 4096
     lines: int = 10_000
     """Of a request to a streaming method."""
@@ -93,6 +96,7 @@ class Gateway:
         self._metrics = metrics
         self._limits = limits
         self._under_way = 0
+        self._bodies = Budget(limits.bodies_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -140,10 +144,11 @@ class Gateway:
             raise Overloaded(f"{self._limits.requests} requests are under way already")
         self._under_way += 1
         try:
-            if isinstance(found, Target):
-                return await self._inferred(visit, found, receive)
-            visit.refuse = failure
-            return await self._called(visit, found, receive, send)
+            with Share(self._bodies) as share:
+                if isinstance(found, Target):
+                    return await self._inferred(visit, found, receive, share)
+                visit.refuse = failure
+                return await self._called(visit, found, receive, share, send)
         finally:
             self._under_way -= 1
 
@@ -159,22 +164,24 @@ class Gateway:
                 return self._routes.find(verb, path)
             raise
 
-    async def _inferred(self, visit: _Visit, target: Target, receive: Receive) -> Response:
+    async def _inferred(
+        self, visit: _Visit, target: Target, receive: Receive, share: Share
+    ) -> Response:
         request, limits = visit.request, self._limits
         call = replace(visit.call, deadline=deadline_of(request))
-        body = await read_body(request, receive, limits.body_bytes, limits.body_seconds)
+        body = await read_body(request, receive, share, limits.body_bytes, limits.body_seconds)
         visit.body_read = True
         async with _while_connected(receive):
             return await self._open_inference.answer(target, request, body, call)
 
     async def _called(
-        self, visit: _Visit, match: Match, receive: Receive, send: Send
+        self, visit: _Visit, match: Match, receive: Receive, share: Share, send: Send
     ) -> Response | None:
         request, limits = visit.request, self._limits
         method = match.binding.method
         call = replace(visit.call, deadline=deadline_of(request)).within(method.timeout)
         intake = intake_of(request, match.binding, limits.form)
-        body = await read_chunks(request, receive, limits.body_bytes, limits.body_seconds)
+        body = await read_chunks(request, receive, share, limits.body_bytes, limits.body_seconds)
         visit.body_read = True
         async with _while_connected(receive):
             if method.unary:

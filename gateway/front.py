@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from gateway.protocol import HeadLimits, protocol_with
+from gateway.protocol import ProtocolLimits, protocol_with
 
 BACKLOG = 2048
 
@@ -25,7 +25,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running_front(
-    app: Any, address: str, *, head: HeadLimits, keep_alive_seconds: int, drain_seconds: float
+    app: Any, address: str, *, limits: ProtocolLimits, keep_alive_seconds: int, drain_seconds: float
 ) -> AsyncIterator[int]:
     """Serve `app` on `address` inside the block and yield the port; let requests end after it.
 
@@ -34,7 +34,7 @@ async def running_front(
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
-        http=protocol_with(head),
+        http=protocol_with(limits),
         ws="none",
         lifespan="off",
         loop="none",

@@ -1,4 +1,5 @@
-"""HTTP/1.1 as uvicorn reads it, with bounds on what comes before the body, and our own refusals."""
+"""HTTP/1.1 as uvicorn reads it, with bounds on what comes before the body and on how long an answer
+waits to be taken, and our own refusals."""
 
 from __future__ import annotations
 
@@ -26,33 +27,36 @@ class HeadTooSlow(DeadlineExceeded):
 
 
 @dataclass(frozen=True, slots=True)
-class HeadLimits:
-    """Of the request line and the headers together."""
+class ProtocolLimits:
+    """Of one connection."""
 
-    size: int = 65_536
-    """Bytes."""
-    seconds: float = 10.0
-    """From the opening of the connection, or the first byte of a later request."""
+    head_size: int = 65_536
+    """Bytes of the request line and the headers together."""
+    head_seconds: float = 10.0
+    """For these, from the opening of the connection, or the first byte of a later request."""
+    answer_seconds: float = 120.0
+    """For the client to take an answer that is larger than what the system keeps for it."""
 
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
-    limits: ClassVar[HeadLimits] = HeadLimits()
+    limits: ClassVar[ProtocolLimits] = ProtocolLimits()
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._reading_head = True
         self._head_size = 0
         self._head_timer: TimerHandle | None = None
+        self._answer_timer: TimerHandle | None = None
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
         if self._reading_head:
             head, end, rest = data.partition(HEAD_ENDS)
             self._head_size += len(head)
-            if self._head_size > self.limits.size:
-                size = self.limits.size
+            if self._head_size > self.limits.head_size:
+                size = self.limits.head_size
                 self._refuse(HeadTooLarge(f"headers: larger than {size} bytes, the most taken"))
                 return
             self._expect_head()
@@ -70,8 +74,19 @@ class Protocol(HttpToolsProtocol):
         self._reading_head = True
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # Whoever takes no answers would have as many of them kept as he likes.
+        seconds = self.limits.answer_seconds
+        self._answer_timer = self.loop.call_later(seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_answer_timer()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_answer_timer()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
@@ -79,16 +94,21 @@ class Protocol(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.limits.seconds, self._give_up)
+            self._head_timer = self.loop.call_later(self.limits.head_seconds, self._give_up)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _stop_answer_timer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
     def _give_up(self) -> None:
         if self._head_size:
-            seconds = self.limits.seconds
+            seconds = self.limits.head_seconds
             self._refuse(HeadTooSlow(f"headers: they did not arrive within {seconds:g} s"))
         else:
             self.transport.close()
@@ -108,6 +128,6 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def protocol_with(limits: HeadLimits) -> type[Protocol]:
+def protocol_with(limits: ProtocolLimits) -> type[Protocol]:
     """The protocol with limits of its own, as a class, for uvicorn makes the objects."""
     return type("LimitedProtocol", (Protocol,), {"limits": limits})

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlmesh.runtime.admission import Share
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of
 from mlmesh.runtime.errors import (
     DeadlineExceeded,
@@ -105,14 +106,17 @@ def _positive_seconds(text: str) -> float:
 
 
 async def read_body(
-    request: Request, receive: Receive, max_bytes: int, max_seconds: float
+    request: Request, receive: Receive, share: Share, max_bytes: int, max_seconds: float
 ) -> bytes:
-    """The whole body. Raises TooLarge, SlowBody or Disconnected."""
-    return b"".join(await read_chunks(request, receive, max_bytes, max_seconds))
+    """The whole body. Raises TooLarge, Overloaded, SlowBody or Disconnected.
+
+    share: grows by what arrives.
+    """
+    return b"".join(await read_chunks(request, receive, share, max_bytes, max_seconds))
 
 
 async def read_chunks(
-    request: Request, receive: Receive, max_bytes: int, max_seconds: float
+    request: Request, receive: Receive, share: Share, max_bytes: int, max_seconds: float
 ) -> list[bytes]:
     """The same, in the pieces that it arrived in."""
     length = request.header(b"content-length")
@@ -120,12 +124,12 @@ async def read_chunks(
         raise _too_large(max_bytes)
     try:
         async with asyncio.timeout(max_seconds):
-            return await _all_of(receive, max_bytes)
+            return await _all_of(receive, share, max_bytes)
     except TimeoutError:
         raise SlowBody(f"body: it did not arrive within {max_seconds:g} s") from None
 
 
-async def _all_of(receive: Receive, max_bytes: int) -> list[bytes]:
+async def _all_of(receive: Receive, share: Share, max_bytes: int) -> list[bytes]:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -136,10 +140,14 @@ async def _all_of(receive: Receive, max_bytes: int) -> list[bytes]:
         size += len(chunk)
         if size > max_bytes:
             raise _too_large(max_bytes)
+        share.grow(len(chunk))
         chunks.append(chunk)
         if not event.get("more_body"):
             return chunks
 
 
 def _too_large(max_bytes: int) -> ServingError:
-    return TooLarge(f"body: larger than {max_bytes} bytes, the most that is taken")
+    return TooLarge(
+        f"body: larger than {max_bytes} bytes, the most that is taken; send less at once, "
+        "or have MLMESH_MAX_BODY_BYTES raised"
+    )

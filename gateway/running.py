@@ -25,7 +25,7 @@ from gateway.open_inference.surface import OpenInference
 from gateway.openapi import openapi_of
 from gateway.probes import Probes
 from gateway.process import gateway_service
-from gateway.protocol import HeadLimits
+from gateway.protocol import ProtocolLimits
 from gateway.records import InputLog, open_input_log
 from gateway.request import JSON
 from gateway.routes import Routes, routes_of
@@ -84,7 +84,9 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
             running_front(
                 app,
                 settings.http_address,
-                head=HeadLimits(settings.max_head_bytes, settings.head_seconds),
+                limits=ProtocolLimits(
+                    settings.max_head_bytes, settings.head_seconds, settings.answer_seconds
+                ),
                 keep_alive_seconds=settings.keep_alive_seconds,
                 drain_seconds=settings.drain_seconds,
             )
@@ -128,6 +130,7 @@ def _limits(settings: GatewaySettings) -> AppLimits:
     return AppLimits(
         body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_seconds,
+        bodies_bytes=settings.max_concurrent_body_bytes,
         requests=settings.max_concurrent_requests,
         lines=settings.max_stream_lines,
         form=FormLimits(

@@ -25,8 +25,10 @@ class GatewaySettings(ProgramSettings):
     """Which target serves which service, as JSON: {"mlmesh.v1.PredictorService": "host:port"}."""
     descriptors: tuple[Path, ...] = ()
     """Descriptor sets of further contracts to serve, as JSON: ["shop.binpb"]."""
-    max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
-    """Largest request body; a photograph of 48 megapixels as JPEG has up to 15 MB."""
+    max_body_bytes: int = Field(default=24 * 2**20, ge=1024)
+    """Largest request body: an image of 16 MiB as base64, and what stands around it."""
+    max_concurrent_body_bytes: int = Field(default=2**30, ge=1024)
+    """Bytes of all bodies that are held; what would be beyond is refused at once."""
     max_form_parts: int = Field(default=64, ge=1)
     """Most parts of a multipart/form-data body."""
     max_part_header_bytes: int = Field(default=4096, ge=256)
@@ -41,6 +43,8 @@ class GatewaySettings(ProgramSettings):
     """Requests that may be under way; the next ones are refused at once."""
     body_seconds: float = Field(default=30.0, gt=0)
     """Seconds that a client may take to send its body."""
+    answer_seconds: float = Field(default=120.0, gt=0, allow_inf_nan=False)
+    """Seconds that a client may take to read a large answer; then its connection is cut."""
     keep_alive_seconds: int = Field(default=75, ge=1)
     """Seconds that an idle connection is kept open; longer than a load balancer's usual 60."""
     directory_seconds: float = Field(default=5.0, gt=0)

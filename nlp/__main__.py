@@ -8,19 +8,22 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.host import open_host
 from mlmesh.inference.models_service import models_service
 from mlmesh.inference.open_inference.service import NAME as OPEN_INFERENCE, open_inference_service
+from mlmesh.inference.required_models import require_models
 from mlmesh.inference.settings import host_options
 from mlmesh.inference.watch import watching
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health
 from mlmesh.runtime.metrics import InferenceMetrics
-from mlmesh.runtime.program import BadConfiguration, run_program
+from mlmesh.runtime.program import run_program
 from mlmesh.runtime.serving import serve
 from nlp.service import CONTRACT, OwnModels, nlp_service
 from nlp.settings import NlpSettings
 from nlp.texts import TextLimits
+
+OWN_MODELS = ("sentiment_model", "entities_model", "embeddings_model")
 
 
 async def main(settings: NlpSettings) -> None:
@@ -36,7 +39,7 @@ async def open_services(
     options = host_options(settings, frozenset({CONTRACT.full_name}))
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host(options, InferenceMetrics(registry)))
-        _require_own_models(host, settings)
+        require_models(host, settings, OWN_MODELS)
         await stack.enter_async_context(watching(host, settings.watch_seconds))
         own = OwnModels(
             settings.sentiment_model, settings.entities_model, settings.embeddings_model
@@ -50,17 +53,6 @@ async def open_services(
             models_service(host, nlp.name),
             open_inference_service(host, lambda: health.ready),
         ]
-
-
-def _require_own_models(host: Host, settings: NlpSettings) -> None:
-    """Do not begin without a model that a setting names."""
-    for setting in ("sentiment_model", "entities_model", "embeddings_model"):
-        name = getattr(settings, setting)
-        if name and (name not in host.models or not host.models[name].versions):
-            raise BadConfiguration(
-                f"MLMESH_{setting.upper()}: no version of {name!r} could be loaded "
-                f"from {settings.models}; leave the setting empty to serve without it"
-            )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +12,7 @@ from mlmesh.inference.session import Array, Arrays
 from mlmesh.inference.version import Answer
 from mlmesh.runtime.errors import ServingError
 
-LONGEST_PATIENCE = 65.0
-"""Seconds in which a window says that it is wanted, if its caller waits longer or its text is long.
-Batches take first what is wanted first, so the calls of others, which have 60 seconds unless they
-say otherwise, go before the windows of long texts that were queued less than 5 seconds earlier."""
-
-RunWindow = Callable[[Arrays, float], Coroutine[Any, Any, Answer]]
-"""Takes the inputs, and until when the answer is wanted, in seconds of time.monotonic()."""
+RunWindow = Callable[[Arrays], Coroutine[Any, Any, Answer]]
 
 
 @dataclass(slots=True)
@@ -35,21 +28,15 @@ class Answered:
 
 
 async def run_documents(
-    documents: Sequence[Iterable[Arrays]],
-    output: str,
-    run: RunWindow,
-    most: int,
-    deadline: float,
+    documents: Sequence[Iterable[Arrays]], output: str, run: RunWindow, most: int
 ) -> list[Answered]:
     """Run every window of every document; one that fails takes only its own document with it.
 
     documents: the windows of each, as inputs of one row. output: the name of the one that is kept.
-    most: windows that are under way at once. deadline: of the call, in seconds of time.monotonic();
-    beyond the first `most` windows it is left to the caller, who gives up then.
+    most: windows that are under way at once.
     """
     answered = [Answered() for _ in documents]
     under_way: deque[tuple[Answered, asyncio.Task[Answer]]] = deque()
-    begun = 0
 
     async def settle() -> None:
         into, task = under_way.popleft()
@@ -68,11 +55,7 @@ async def run_documents(
                     break
                 if len(under_way) >= most:
                     await settle()
-                until = time.monotonic() + LONGEST_PATIENCE
-                if begun < most:
-                    until = min(until, deadline)
-                begun += 1
-                under_way.append((into, asyncio.create_task(run(inputs, until))))
+                under_way.append((into, asyncio.create_task(run(inputs))))
         while under_way:
             await settle()
     finally:

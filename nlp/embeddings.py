@@ -72,11 +72,6 @@ class EmbeddingModel(TextModel):
         return each(await self.run(documents, call), _embedding)
 
 
-def embedding_model(version: LoadedVersion) -> EmbeddingModel:
-    """A version as a model that embeds; raises Precondition when it is none."""
-    return EmbeddingModel(version)
-
-
 async def similarities(
     embed: Embed, pairs: Sequence[tuple[Outcome[Text], Outcome[Text]]]
 ) -> list[Outcome[Similarity]]:

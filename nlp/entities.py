@@ -81,11 +81,6 @@ class EntityModel(TextModel):
         return Entities(found, read.seconds)
 
 
-def entity_model(version: LoadedVersion) -> EntityModel:
-    """A version as a model of names; raises Precondition when it is none."""
-    return EntityModel(version)
-
-
 def _words(pieces: Pieces) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First and last piece of every word."""
     first = pieces.first_of_words()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 
 from nlp.outcomes import Found, Outcome
 from nlp.texts import Text, characters_of
@@ -11,27 +13,33 @@ from nlp.threads import LARGE_CHARACTERS
 
 MOST_CHARACTERS = 262_144
 """Of the texts that are read together; a longer one is read alone."""
-TURNS = 4
-"""Large groups that are worked on at once: more would only wait for the model, with all their
-pieces in memory."""
+TURNS = 2
+"""Large groups of about one size that are worked on at once: more would only wait for the model,
+with all their pieces in memory."""
 
 Act = Callable[[Sequence[Outcome[Text]]], Awaitable[list[Outcome[Found]]]]
 
 
 class Groups:
-    """Has texts worked on, few of the large ones at once whoever sends them."""
+    """Has texts worked on, few of the large ones at once whoever sends them.
+
+    None waits for another that is more than twice as large.
+    """
 
     def __init__(self) -> None:
-        self._turns = asyncio.Semaphore(TURNS)
+        self._turns: defaultdict[int, asyncio.Semaphore] = defaultdict(
+            partial(asyncio.Semaphore, TURNS)
+        )
 
     async def ask(self, act: Act[Found], texts: Sequence[Outcome[Text]]) -> list[Outcome[Found]]:
         """What `act` finds in every text, asked for group by group."""
         found: list[Outcome[Found]] = []
         for group in groups_of(texts):
-            if characters_of(group) < LARGE_CHARACTERS:
+            size = (characters_of(group) // LARGE_CHARACTERS).bit_length()
+            if not size:
                 found += await act(group)
                 continue
-            async with self._turns:
+            async with self._turns[size]:
                 found += await act(group)
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from mlmesh.inference.version import LoadedVersion
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import Precondition, ServingError
 from nlp.outcomes import Outcome, each
-from nlp.sentence_texts import read_sentences
+from nlp.sentence_texts import Sentence, read_sentences
 from nlp.spans import Span
 from nlp.text_model import Document, Read, Signature, TextModel
 from nlp.texts import Text, characters_of
@@ -34,10 +34,6 @@ class Sentiment:
     probabilities: Probabilities
     seconds: float
     sentences: list[tuple[Span, Probabilities]] = field(default_factory=list)
-
-    @property
-    def label(self) -> str:
-        return label_of(self.probabilities)
 
 
 class SentimentModel(TextModel):
@@ -63,32 +59,18 @@ class SentimentModel(TextModel):
         self, texts: Sequence[Outcome[Text]], call: Call, *, most_sentences: int
     ) -> list[Outcome[Sentiment]]:
         """The same with every sentence; a text with more than `most_sentences` is refused."""
+        characters = characters_of(texts)
         split = await beside(
-            characters_of(texts),
-            each,
-            texts,
-            partial(read_sentences, read=self.read, most=most_sentences),
+            characters, each, texts, partial(read_sentences, read=self.read, most=most_sentences)
         )
         documents: list[Outcome[Document]] = await self.read_all(texts)
-        owners = []
-        for owner, sentences in enumerate(split):
+        for index, sentences in enumerate(split):
             if isinstance(sentences, ServingError):
-                documents[owner] = sentences
+                documents[index] = sentences
             else:
-                owners += [owner] * len(sentences)
-        parts = [one for found in split if not isinstance(found, ServingError) for one in found]
-        found = each(
-            await self.run([*documents, *(part.document for part in parts)], call), _sentiment
-        )
-        whole = found[: len(texts)]
-        for owner, part, sentence in zip(owners, parts, found[len(texts) :], strict=True):
-            whole[owner] = _with_sentence(whole[owner], part.span, sentence)
-        return whole
-
-
-def sentiment_model(version: LoadedVersion) -> SentimentModel:
-    """A version as a sentiment model; raises Precondition when it is none."""
-    return SentimentModel(version)
+                documents += [one.document for one in sentences]
+        found = each(await self.run(documents, call), _sentiment)
+        return await beside(characters, _with_sentences, split, found)
 
 
 def label_of(probabilities: Probabilities) -> str:
@@ -101,11 +83,33 @@ def _sentiment(read: Read) -> Sentiment:
     return Sentiment(found, read.seconds)
 
 
-def _with_sentence(
-    whole: Outcome[Sentiment], span: Span, sentence: Outcome[Sentiment]
+def _with_sentences(
+    split: Sequence[Outcome[list[Sentence]]], found: Sequence[Outcome[Sentiment]]
+) -> list[Outcome[Sentiment]]:
+    """Every text with its sentences.
+
+    found: for all texts, then for the sentences of those that were split.
+    """
+    following = iter(found[len(split) :])
+    return [
+        whole
+        if isinstance(sentences, ServingError)
+        else _with_own(whole, sentences, [next(following) for _ in sentences])
+        for sentences, whole in zip(split, found, strict=False)
+    ]
+
+
+def _with_own(
+    whole: Outcome[Sentiment], sentences: Sequence[Sentence], found: Sequence[Outcome[Sentiment]]
 ) -> Outcome[Sentiment]:
-    """A text with one more sentence; one that could not be answered takes its text with it."""
-    if isinstance(whole, ServingError) or isinstance(sentence, ServingError):
-        return whole if isinstance(whole, ServingError) else sentence
-    whole.sentences.append((span, sentence.probabilities))
-    return replace(whole, seconds=max(whole.seconds, sentence.seconds))
+    """A text with its sentences; one that could not be answered takes its text with it."""
+    if isinstance(whole, ServingError):
+        return whole
+    seconds = whole.seconds
+    answered = []
+    for sentence, one in zip(sentences, found, strict=True):
+        if isinstance(one, ServingError):
+            return one
+        answered.append((sentence.span, one.probabilities))
+        seconds = max(seconds, one.seconds)
+    return Sentiment(whole.probabilities, seconds, answered)

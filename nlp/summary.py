@@ -32,14 +32,15 @@ EARLINESS = 0.2
 the share that is chosen, and the n-th sentence gets it divided by the square root of n."""
 MOST_EARLINESS = 2.0
 FEWEST_WORDS = 4
-"""A shorter sentence is not chosen as long as there are others."""
+"""A shorter sentence is chosen only where there are not enough others."""
 
 Vectors: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How much of a text its summary holds: a number of sentences, or a share of them."""
+    """How much of a text its summary holds: a number of sentences, or a share of those that may be
+    chosen."""
 
     sentences: int = DEFAULT_SENTENCES
     share: float = 0.0
@@ -84,17 +85,19 @@ class _Split:
     sentences: Sequence[Sentence]
     candidates: Sequence[int]
     """Those that may be chosen."""
+    count: int
+    """How many of them are."""
 
 
-def candidates_of(sentences: Sequence[str]) -> Sequence[int]:
-    """Which of a text's sentences may be chosen: all but the shortest, or all if there are no
-    others."""
+def candidates_of(sentences: Sequence[str], enough: int = 1) -> Sequence[int]:
+    """Which of a text's sentences may be chosen: all but the shortest, or all if the others are
+    not enough."""
     long = [
         index
         for index, one in enumerate(sentences)
         if len(one.split(maxsplit=FEWEST_WORDS)) >= FEWEST_WORDS
     ]
-    return long or range(len(sentences))
+    return long if len(long) >= enough else range(len(sentences))
 
 
 def scores_of(vectors: Vectors, count: int) -> NDArray[np.float64]:
@@ -124,7 +127,7 @@ async def summarize(
     most_sentences: int,
 ) -> list[Outcome[Summary]]:
     """The summary of every text; one with more than `most_sentences` is refused."""
-    split = partial(_split, model.read, most_sentences)
+    split = partial(_split, model.read, length, most_sentences)
     splits = await beside(characters_of(texts), each, texts, split)
     documents = [
         split.sentences[index].document
@@ -132,23 +135,31 @@ async def summarize(
         if isinstance(split, _Split)
         for index in split.candidates
     ]
-    embeddings = iter(await model.embed_documents(documents, call))
+    embeddings = await model.embed_documents(documents, call)
+    return await beside(characters_of(texts), _summaries, splits, embeddings)
+
+
+def _split(read: Callable[[Text], Document], length: Length, most: int, text: Text) -> _Split:
+    sentences = read_sentences(text, read, most)
+    enough = 1 if length.share else length.sentences
+    candidates = candidates_of([one.document.content for one in sentences], enough)
+    return _Split(sentences, candidates, length.of(len(candidates)))
+
+
+def _summaries(
+    splits: Sequence[Outcome[_Split]], embeddings: Sequence[Outcome[Embedding]]
+) -> list[Outcome[Summary]]:
+    """embeddings: of the candidates of all texts that were split."""
+    following = iter(embeddings)
     return [
         split
         if isinstance(split, ServingError)
-        else _summary(split, [next(embeddings) for _ in split.candidates], length)
+        else _summary(split, [next(following) for _ in split.candidates])
         for split in splits
     ]
 
 
-def _split(read: Callable[[Text], Document], most: int, text: Text) -> _Split:
-    sentences = read_sentences(text, read, most)
-    return _Split(sentences, candidates_of([one.document.content for one in sentences]))
-
-
-def _summary(
-    split: _Split, embeddings: Sequence[Outcome[Embedding]], length: Length
-) -> Outcome[Summary]:
+def _summary(split: _Split, embeddings: Sequence[Outcome[Embedding]]) -> Outcome[Summary]:
     vectors = []
     seconds = 0.0
     for embedding in embeddings:
@@ -156,11 +167,10 @@ def _summary(
             return embedding
         vectors.append(embedding.vector)
         seconds = max(seconds, embedding.seconds)
-    count = length.of(len(vectors))
-    scores = scores_of(np.stack(vectors), count)
+    scores = scores_of(np.stack(vectors), split.count)
     chosen = [
         Chosen(split.sentences[index].span, index, float(scores[at]))
-        for at in best_of(scores, count)
+        for at in best_of(scores, split.count)
         for index in [split.candidates[at]]
     ]
     return Summary(chosen, len(split.sentences), seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,10 @@ FRAME = 2
 """Tokens that stand around every window: [CLS] and [SEP]."""
 AHEAD = 2
 """Batches of one caller's windows that may wait or run at once."""
+LONGEST_PATIENCE = 65.0
+"""Seconds in which a window says that it is wanted, if its caller waits longer or has many of them.
+Batches take first what is wanted first, so the calls of others, which have 60 seconds unless they
+say otherwise, go before the windows of long texts that were queued less than 5 seconds earlier."""
 IDS, MASK, SHAPES = "input_ids", "attention_mask", "shape_ids"
 
 
@@ -107,20 +112,21 @@ class TextModel:
 
     async def run(self, documents: Sequence[Outcome[Document]], call: Call) -> list[Outcome[Read]]:
         """The graph's output for every window of every document."""
-
-        async def run(inputs: Arrays, until: float) -> Answer:
-            return await self._version.run(inputs, deadline=until, priority=call.priority)
-
         good = [one for one in documents if isinstance(one, Document)]
-        answers = iter(
-            await run_documents(
-                [self._inputs(document) for document in good],
-                self._signature.output,
-                run,
-                most=AHEAD * self._version.max_batch * len(self._version.devices),
-                deadline=call.deadline,
+        most = AHEAD * self._version.max_batch * len(self._version.devices)
+        long = sum(len(one.windows) for one in good) > most
+
+        async def run(inputs: Arrays) -> Answer:
+            # Of a long text nobody knows when a window must be ready: its caller gives up in time.
+            until = time.monotonic() + LONGEST_PATIENCE
+            return await self._version.run(
+                inputs,
+                deadline=until if long else min(until, call.deadline),
+                priority=call.priority,
             )
-        )
+
+        inputs = [self._inputs(document) for document in good]
+        answers = iter(await run_documents(inputs, self._signature.output, run, most))
         return [
             _read(one, next(answers)) if isinstance(one, Document) else one for one in documents
         ]

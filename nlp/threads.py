@@ -14,7 +14,7 @@ LARGE_CHARACTERS = 32_768
 """From here on it takes so long that texts wait for their turn."""
 
 _large = ThreadPoolExecutor(1, thread_name_prefix="large-texts")
-"""One at a time: each holds the interpreter, and several would leave the event loop little of it."""
+"""One at a time: each holds the interpreter, several would leave the event loop little of it."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

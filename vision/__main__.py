@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.host import open_host
 from mlmesh.inference.models_service import models_service
 from mlmesh.inference.open_inference.service import NAME as OPEN_INFERENCE, open_inference_service
+from mlmesh.inference.required_models import require_models
 from mlmesh.inference.settings import host_options
 from mlmesh.inference.watch import watching
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health
 from mlmesh.runtime.metrics import InferenceMetrics
-from mlmesh.runtime.program import BadConfiguration, run_program
+from mlmesh.runtime.program import run_program
 from mlmesh.runtime.serving import serve
 from vision.image_answers import AnswerLimits
 from vision.image_reader import ImageReader
@@ -27,10 +27,10 @@ from vision.service import CONTRACT, OwnModels, vision_service
 from vision.settings import VisionSettings
 from vision.threads import image_threads
 
+OWN_MODELS = ("classifier_model", "detector_model", "segmenter_model")
+
 
 async def main(settings: VisionSettings) -> None:
-    # Of metadata that it does not understand; whoever sent it could fill the log.
-    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     names = [CONTRACT.full_name, OPEN_INFERENCE]
     await serve(settings, names, partial(open_services, settings), modality="image")
 
@@ -43,7 +43,7 @@ async def open_services(
     options = host_options(settings, frozenset({CONTRACT.full_name}))
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host(options, InferenceMetrics(registry)))
-        _require_own_models(host, settings)
+        require_models(host, settings, OWN_MODELS)
         await stack.enter_async_context(watching(host, settings.watch_seconds))
         threads = await stack.enter_async_context(
             image_threads(
@@ -65,17 +65,6 @@ async def open_services(
             models_service(host, vision.name),
             open_inference_service(host, lambda: health.ready),
         ]
-
-
-def _require_own_models(host: Host, settings: VisionSettings) -> None:
-    """Do not begin without a model that a setting names."""
-    for setting in ("classifier_model", "detector_model", "segmenter_model"):
-        name = getattr(settings, setting)
-        if name and (name not in host.models or not host.models[name].versions):
-            raise BadConfiguration(
-                f"MLMESH_{setting.upper()}: no version of {name!r} could be loaded "
-                f"from {settings.models}; leave the setting empty to serve without it"
-            )
 
 
 if __name__ == "__main__":

@@ -19,19 +19,15 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from mlmesh.runtime.errors import InvalidInput
+from vision.essentials import essentials_of
 from vision.formats import BMP, JPEG, PNG, WEBP
-from vision.headers import SCAN, Size, jpeg_segments
+from vision.headers import Size
 from vision.images import CheckedImage
 from vision.orientation import LYING, MIRRORED, TURNS, UPSIDE_DOWN, orientation_of
-from vision.png_chunks import picture_and_exif
 
 OVERSAMPLED = 2
 """A JPEG is decoded to no less than so many times the size that is needed: what the decoder makes
 smaller is sharper than a mean over each pixel's area, which shows where little is left to do."""
-MOST_SCANS = 100
-"""Of a progressive JPEG: each is a pass over all of its pixels; cameras and editors write ten."""
-MOST_SEGMENTS = 10 * MOST_SCANS
-"""Of a JPEG: those before its picture, and up to five before each scan."""
 BEHIND = (255, 255, 255)
 """What shows through where a picture is transparent."""
 
@@ -99,11 +95,8 @@ def decode(image: CheckedImage, scale: Scale = full_size) -> Picture:
 
 
 def _decoded(image: CheckedImage, scale: Scale) -> Picture:
-    size, content, exif = image.size, image.content, b""
-    if image.format is JPEG:
-        _check_scans(image)
-    elif image.format is PNG:
-        content, exif = picture_and_exif(image)
+    size = image.size
+    content, exif = essentials_of(image)
     with _OPEN[image.format](BytesIO(content)) as opened:
         if opened.size != (size.width, size.height):
             raise ValueError("the decoder reads another size than the header gives")
@@ -148,17 +141,3 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         return behind
     # Pillow would copy it.
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _check_scans(image: CheckedImage) -> None:
-    """Raises InvalidInput for a JPEG of so many scans that reading them would take seconds."""
-    # Seldom more: only behind the picture this pair of bytes occurs by chance.
-    if image.content.count(b"\xff\xda") <= MOST_SCANS:
-        return
-    scans = 0
-    for count, (marker, _) in enumerate(jpeg_segments(image.content)):
-        scans += marker == SCAN
-        if scans > MOST_SCANS or count > MOST_SEGMENTS:
-            raise InvalidInput(
-                image.field, f"this JPEG has more than {MOST_SCANS} scans; save it anew"
-            )

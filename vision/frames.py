@@ -110,8 +110,7 @@ class _Frames:
 
     async def _take(self, item: Any, group: asyncio.TaskGroup) -> None:
         size = item.ByteSize()
-        if item.drop_stale:
-            self._drop_stale()
+        self._drop_stale()
         await self._answers.enter(0)
         await self._room.enter(size)
         loop = asyncio.get_running_loop()

@@ -94,7 +94,7 @@ def _read_webp(content: bytes) -> Size:
 
 def _read_jpeg(content: bytes) -> Size:
     found: Size | None = None
-    for count, (marker, at) in enumerate(jpeg_segments(content)):
+    for count, (marker, at, _) in enumerate(jpeg_segments(content)):
         if count == MOST_SEGMENTS:
             raise BadHeader(f"more than {MOST_SEGMENTS} segments stand before its picture")
         if marker == SCAN:
@@ -109,8 +109,8 @@ def _read_jpeg(content: bytes) -> Size:
     return found
 
 
-def jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
-    """The marker of every segment of a JPEG up to its end, and the place behind the marker.
+def jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """Every segment of a JPEG up to its end: its marker, and from where to where its content is.
 
     Raises BadHeader, IndexError or struct.error where the segments before the picture are damaged
     or cut off.
@@ -122,13 +122,14 @@ def jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
             if within_picture:
                 return
             raise BadHeader(_ENDS if at >= len(content) else "its header is damaged")
-        marker, at = content[before.end()], before.end() + 1
+        marker, start = content[before.end()], before.end() + 1
         if marker == _END:
             return
-        yield marker, at
+        at = start
         if marker not in _ALONE:
-            [length] = struct.unpack_from(">H", content, at)
+            [length] = struct.unpack_from(">H", content, start)
             at += length
+        yield marker, start, at
         within_picture = within_picture or marker == SCAN
 
 

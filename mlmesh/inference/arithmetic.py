@@ -1,7 +1,7 @@
 """What a quantised graph computes in: whole numbers on a CPU, floats on a GPU.
 
 Such graphs hold weights as int8, and fixed scales for what is multiplied with them. CPUs are faster
-with the whole numbers; CUDA has no kernels for them, so ONNX Runtime is told to fold the scales away.
+with the whole numbers; CUDA has no kernels for them, so ONNX Runtime has to fold the scales away.
 """
 
 from __future__ import annotations

@@ -51,19 +51,26 @@ class Budget:
 class Share:
     """What one request takes of the budget. A class, because it stands around every call."""
 
-    __slots__ = ("_budget", "_size")
+    __slots__ = ("_asked", "_budget", "_size")
 
-    def __init__(self, budget: Budget, size: int) -> None:
+    def __init__(self, budget: Budget, size: int = 0) -> None:
         self._budget = budget
-        self._size = size
+        self._asked = size
+        self._size = 0
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
+        self.grow(self._asked)
+        return self
+
+    def grow(self, size: int) -> None:
+        """Take so much more. Raises Overloaded."""
         budget = self._budget
-        if budget.used and budget.used + self._size > budget.limit:
+        if budget.used > self._size and budget.used + size > budget.limit:
             raise Overloaded(
                 f"calls: requests of {budget.used} bytes are under way already, try again later"
             )
-        budget.used += self._size
+        budget.used += size
+        self._size += size
 
     def __exit__(self, *_: object) -> None:
         self._budget.used -= self._size

@@ -58,6 +58,36 @@ async def test_requests_beyond_the_limit_are_told_when_to_come_back(
     assert alive.status_code == 200
 
 
+async def test_all_bodies_together_are_bounded_while_they_arrive(
+    gateway_settings: GatewaySettings,
+) -> None:
+    limits = {"max_concurrent_body_bytes": 50_000, "body_seconds": 30}
+    settings = gateway_settings.model_copy(update=limits)
+    async with (
+        running_gateway(settings) as gateway,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}") as client,
+    ):
+
+        async def status(size: int) -> int:
+            return (await client.post("/predict", content=b"x" * size, headers=JSON)).status_code
+
+        _, slow = await asyncio.open_connection("127.0.0.1", gateway.port)
+        slow.write(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 40001\r\n\r\n")
+        slow.write(b" " * 40_000)
+        await slow.drain()
+        # It is held as soon as it is here.
+        while await status(20_000) != 503:
+            await asyncio.sleep(0.01)
+
+        assert await status(5_000) == 400
+        slow.close()
+        await slow.wait_closed()
+        while await status(20_000) != 400:
+            await asyncio.sleep(0.01)
+        # One alone may be larger than all together.
+        assert await status(60_000) == 400
+
+
 async def longest_wait_beside(http: httpx.AsyncClient, path: str, content: bytes) -> float:
     """Seconds that the slowest small request waited while a large one was worked on."""
     large = asyncio.create_task(http.post(path, content=content, headers=JSON))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import orjson
 import pytest
@@ -112,3 +113,33 @@ async def test_a_client_that_asks_first_may_send_its_body(gateway: RunningGatewa
 
     assert answer.startswith(b"HTTP/1.1 100 Continue")
     assert b"HTTP/1.1 200" in answer
+
+
+async def test_answers_that_nobody_takes_are_not_kept(gateway_settings: GatewaySettings) -> None:
+    get = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"
+    settings = gateway_settings.model_copy(update={"answer_seconds": 0.5})
+    async with running_gateway(settings) as gateway:
+        one = len(await conversation(gateway, get))
+        # More than the system keeps for a connection.
+        count = 20 * 2**20 // one
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(get * count)
+        await asyncio.sleep(2)
+        taken = 0
+        with suppress(ConnectionError):
+            while chunk := await asyncio.wait_for(reader.read(2**20), 10):
+                taken += len(chunk)
+        writer.close()
+
+    assert 0 < taken < count * one
+
+
+async def test_a_client_that_takes_its_answers_gets_them_all(
+    gateway_settings: GatewaySettings,
+) -> None:
+    get = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"
+    settings = gateway_settings.model_copy(update={"answer_seconds": 0.5})
+    async with running_gateway(settings) as gateway:
+        answer = await conversation(gateway, get * 100)
+
+    assert answer.count(b"HTTP/1.1 200") == 100

@@ -277,11 +277,25 @@ async def test_the_limits_are_settings(tmp_path: Path) -> None:
     assert seen(fitting)["tags"] == ["1" * 10]
 
 
-async def test_a_picture_of_the_largest_size_is_taken(http: httpx.AsyncClient) -> None:
+async def test_an_image_of_16_mib_is_taken_in_every_form(http: httpx.AsyncClient) -> None:
     largest = bytes(16 * 2**20)
 
-    response = await http.post("/look", content=largest, headers=JPEG)
-    refused = await http.post("/look", content=largest + b"x", headers=JPEG)
+    answers = [
+        await http.post("/look", content=largest, headers=JPEG),
+        await http.post("/look", files={"image": ("a.jpg", largest, "image/jpeg")}),
+        await http.post("/look", json={"image": base64.b64encode(largest).decode()}),
+    ]
 
-    assert seen(response)["digests"] == [digest_of(largest)]
+    assert [seen(answer)["digests"] for answer in answers] == [[digest_of(largest)]] * 3
+
+
+async def test_a_body_beyond_the_largest_is_refused_with_the_remedy(
+    http: httpx.AsyncClient,
+) -> None:
+    refused = await http.post("/look", content=bytes(24 * 2**20 + 1), headers=JPEG)
+
     assert refused.status_code == 413
+    assert refused.json()["error"]["message"] == (
+        "body: larger than 25165824 bytes, the most that is taken; send less at once, "
+        "or have MLMESH_MAX_BODY_BYTES raised"
+    )

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 from mlmesh.inference.session import Arrays
 from mlmesh.inference.version import Answer
 from mlmesh.runtime.errors import Overloaded
-from nlp.documents import LONGEST_PATIENCE, run_documents
+from nlp.documents import run_documents
 
 REFUSED = -1
 
@@ -21,11 +19,9 @@ class Graph:
 
     def __init__(self) -> None:
         self.under_way = self.most = self.runs = 0
-        self.patience: list[float] = []
 
-    async def run(self, inputs: Arrays, until: float) -> Answer:
+    async def run(self, inputs: Arrays) -> Answer:
         self.runs += 1
-        self.patience.append(until - time.monotonic())
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
@@ -44,7 +40,7 @@ def windows(*values: int) -> Iterator[Arrays]:
 async def test_every_document_gets_its_own_outputs_in_order() -> None:
     graph = Graph()
 
-    found = await run_documents([windows(1, 2), windows(), windows(3)], "y", graph.run, 8, math.inf)
+    found = await run_documents([windows(1, 2), windows(), windows(3)], "y", graph.run, most=8)
 
     assert [[int(one) for one in document.outputs] for document in found] == [[1, 2], [], [3]]
     assert [document.seconds for document in found] == [2.0, 0.0, 3.0]
@@ -55,7 +51,7 @@ async def test_a_window_that_fails_takes_only_its_document_with_it() -> None:
     graph = Graph()
     bad = windows(REFUSED, *range(100))
 
-    found = await run_documents([windows(1), bad, windows(2)], "y", graph.run, 2, math.inf)
+    found = await run_documents([windows(1), bad, windows(2)], "y", graph.run, most=2)
 
     assert [document.error is None for document in found] == [True, False, True]
     assert isinstance(found[1].error, Overloaded)
@@ -66,7 +62,7 @@ async def test_a_window_that_fails_takes_only_its_document_with_it() -> None:
 async def test_only_so_many_windows_are_under_way_at_once() -> None:
     graph = Graph()
 
-    await run_documents([windows(*range(50)) for _ in range(4)], "y", graph.run, 7, math.inf)
+    await run_documents([windows(*range(50)) for _ in range(4)], "y", graph.run, most=7)
 
     assert graph.most == 7
     assert graph.runs == 200
@@ -74,9 +70,7 @@ async def test_only_so_many_windows_are_under_way_at_once() -> None:
 
 async def test_giving_up_ends_what_was_begun() -> None:
     graph = Graph()
-    task = asyncio.create_task(
-        run_documents([windows(*range(10_000))], "y", graph.run, 4, math.inf)
-    )
+    task = asyncio.create_task(run_documents([windows(*range(10_000))], "y", graph.run, most=4))
     while not graph.runs:
         await asyncio.sleep(0)
 
@@ -88,20 +82,3 @@ async def test_giving_up_ends_what_was_begun() -> None:
 
     assert graph.under_way == 0
     assert graph.runs < 10_000
-
-
-async def test_only_the_first_windows_are_as_urgent_as_their_call() -> None:
-    graph = Graph()
-
-    await run_documents([windows(*range(9))], "y", graph.run, 3, time.monotonic() + 5)
-
-    assert max(graph.patience[:3]) <= 5
-    assert min(graph.patience[3:]) > LONGEST_PATIENCE - 1
-
-
-async def test_windows_of_patient_callers_do_not_wait_for_ever() -> None:
-    graph = Graph()
-
-    await run_documents([windows(1, 2)], "y", graph.run, 8, math.inf)
-
-    assert max(graph.patience) <= LONGEST_PATIENCE

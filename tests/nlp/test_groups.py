@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from hypothesis import given, strategies as st
 
 from mlmesh.runtime.errors import InvalidInput
-from nlp.groups import groups_of
+from nlp.groups import TURNS, Groups, groups_of
 from nlp.outcomes import Outcome
-from nlp.texts import Text
+from nlp.texts import Text, characters_of
+from nlp.threads import LARGE_CHARACTERS
 
 
 def texts(*lengths: int) -> list[Outcome[Text]]:
@@ -29,3 +33,22 @@ def test_every_text_is_in_one_group_in_order(lengths: list[int]) -> None:
     every = texts(*lengths)
 
     assert [one for group in groups_of(every, most=10) for one in group] == every
+
+
+async def test_few_large_texts_are_worked_on_at_once_and_keep_no_smaller_ones_waiting() -> None:
+    groups, go_on = Groups(), asyncio.Event()
+    began: list[int] = []
+
+    async def work(group: Sequence[Outcome[Text]]) -> list[Outcome[int]]:
+        began.append(characters_of(group))
+        await go_on.wait()
+        return [characters_of(group)]
+
+    sizes = [8 * LARGE_CHARACTERS] * 5 + [2 * LARGE_CHARACTERS, LARGE_CHARACTERS - 1]
+    waiting = [asyncio.create_task(groups.ask(work, texts(size))) for size in sizes]
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert began == [sizes[0]] * TURNS + sizes[5:]
+    go_on.set()
+    assert await asyncio.gather(*waiting) == [[size] for size in sizes]

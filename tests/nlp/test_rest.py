@@ -154,7 +154,7 @@ async def test_what_is_no_text_is_400(http: httpx.AsyncClient, body: bytes, mess
 
 
 async def test_a_body_larger_than_the_gateway_takes_is_413(http: httpx.AsyncClient) -> None:
-    response = await http.post("/analyze/sentiment", json={"text": "word " * 4_000_000})
+    response = await http.post("/analyze/sentiment", json={"text": "word " * 6_000_000})
 
     assert response.status_code == 413
 

@@ -75,13 +75,28 @@ async def test_three_sentences_are_chosen_unless_the_caller_says_how_many(
     assert [len(one.sentences) for one in (default, share, everything)] == [3, 2, 5]
 
 
-async def test_a_sentence_of_a_few_words_is_chosen_only_when_there_is_no_other(
+async def test_a_sentence_of_a_few_words_is_chosen_when_there_is_no_other(
     nlp: rpc.NlpServiceAsyncStub,
 ) -> None:
     reply = await nlp.Summarize(pb.SummarizeRequest(text="Good. Really? Yes.", sentence_count=1))
 
     assert len(reply.sentences) == 1
     assert reply.text_sentences == 3
+
+
+async def test_sentences_of_a_few_words_fill_up_what_the_caller_asked_for(
+    nlp: rpc.NlpServiceAsyncStub,
+) -> None:
+    text = "Really? It is not a bad one. Yes. Ada works in Paris."
+
+    found = [
+        await nlp.Summarize(pb.SummarizeRequest(text=text, sentence_count=count))
+        for count in (2, 4, 1000)
+    ]
+
+    assert [[one.index for one in reply.sentences] for reply in found] == [
+        [1, 3], [0, 1, 2, 3], [0, 1, 2, 3],
+    ]  # fmt: skip
 
 
 async def test_a_summary_reads_as_one_line(nlp: rpc.NlpServiceAsyncStub) -> None:

@@ -15,13 +15,11 @@ from tests.vision.pictures import (
     natural,
     png_header,
 )
-from vision.decoding import MOST_SCANS, MOST_SEGMENTS, decode
+from vision.decoding import decode
+from vision.essentials import MOST_CHUNKS, MOST_SCANS, MOST_SEGMENTS
 from vision.framing import Letterbox
 from vision.image_reader import frame
-from vision.png_chunks import MOST_CHUNKS
 
-# As the program says to Pillow, which warns of EXIF that it does not understand.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 PICTURE = natural(61, 37)
 FILES: list[tuple[str, dict[str, Any]]] = [
     ("JPEG", {}),

@@ -27,8 +27,6 @@ from vision.decoding import decode
 from vision.framing import CentreSquare, Letterbox, Pixels
 from vision.image_reader import frame
 
-# As the program says to Pillow, which warns of EXIF that it does not understand.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 PICTURE = natural(61, 37)
 REST = b"\0\0\0\0IEND\xaeB`\x82"
 

@@ -156,6 +156,20 @@ async def test_only_the_newest_of_the_live_frames_that_wait_is_looked_at() -> No
     assert {reason_of(one.status) for one in dropped} == {"FRAME_DROPPED"}
 
 
+async def test_a_live_frame_is_stale_once_any_newer_one_has_come() -> None:
+    gate, sender = Gate(), Sender()
+    sender.send("0", "1", "2", live=True)
+    sender.send("3")
+    sender.end()
+    answers = asyncio.create_task(collected(answers_of(gate, sender)))
+    await settled()
+    gate.let("0", "1", "2", "3")
+
+    assert [(one.id, one.status.code) for one in await answers] == [
+        ("0", 0), ("1", 0), ("2", 10), ("3", 0),
+    ]  # fmt: skip
+
+
 async def test_live_frames_that_come_slowly_are_all_looked_at() -> None:
     gate, sender = Gate(), Sender()
     names = [str(n) for n in range(5)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,6 +86,18 @@ def test_a_mask_colours_what_it_covers_and_nothing_else() -> None:
     # The legend stands at the top left.
     assert (drawn[:20, :30].reshape(-1, 3) == colour_of(1)).all(axis=1).sum() > 100
     assert np.abs(drawn[:, 100:].astype(int) - half).max() <= 1
+
+
+def test_a_mask_is_drawn_without_numbers_of_many_bytes_for_every_pixel() -> None:
+    image = checked(encoded(plain(1000, 1000), "JPEG"))
+    mask = np.ones((64, 64), np.uint8)
+    tracemalloc.start()
+    draw_mask(image, mask, KINDS, Canvas("JPEG", 1000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    # Pillow's own memory, of 4 bytes for each, is not counted.
+    assert peak < 4 * 10**6
 
 
 def test_things_at_the_edge_and_images_of_one_pixel_are_drawn() -> None:

@@ -12,6 +12,7 @@ from vision.framing import CentreSquare
 from vision.training.calibration import best_temperature
 from vision.training.cifar import LABELS, held_out, read_cifar
 from vision.training.classifier_figures import figures_of, recalls_of
+from vision.training.classifier_finishing import finish_classifier
 from vision.training.classifier_fitting import fit_classifier, scores_of
 from vision.training.classifier_model import SIZE, ClassifierModel
 from vision.training.classifier_sets import CIFAR, Photograph, read_classifier_tests
@@ -44,6 +45,8 @@ def train_classifier(start: Start) -> Trained:
     model = ClassifierModel()
     seconds = fit_classifier(
         model, train, schedule, start.progress, start.checkpoints / f"{NAME}.pt"
+    ) + finish_classifier(
+        model, train, start.finish, start.progress, start.checkpoints / f"{NAME}_finish.pt"
     )
     scores = scores_of(model, choice)
     temperature = best_temperature(scores, choice.classes)
@@ -72,8 +75,10 @@ def train_classifier(start: Start) -> Trained:
             method=f"The network and recipe of airbench94 (Jordan 2024, arXiv 2404.00498), with "
             f"groups of 64, 192 and 256; {schedule.epochs} epochs of SGD in bfloat16 with "
             "lookahead, label smoothing, shifts by 2 pixels, mirror images in turn, 15 % of the "
-            f"pictures shown nearer; temperature {temperature:.3f}; {chosen:.4f} right of those "
-            "held out; weights rounded to int8 for each output",
+            f"pictures shown nearer; then {start.finish.epochs} epochs with parts of pictures "
+            "pasted into each other in half of the steps (CutMix, Yun et al. 2019); temperature "
+            f"{temperature:.3f}; {chosen:.4f} right of those held out; weights rounded to int8 for "
+            "each output",
         ),
         rows=sum(map(len, tests.values())),
         figures=lambda graph: figures_on(graph, tests),

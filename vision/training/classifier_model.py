@@ -81,6 +81,12 @@ class ClassifierModel(nn.Module):
             self.whiten_bias.zero_()
 
 
+def mirrored_scores(model: ClassifierModel, pictures: Tensor) -> Tensor:
+    """The mean of the scores of each picture and of its mirror image, which shows the same."""
+    scores: Tensor = (model(pictures) + model(pictures.flip(3))) / 2
+    return scores
+
+
 def normalised(pictures: Tensor) -> Tensor:
     """uint8 [rows, height, width, 3] to float32 [rows, 3, height, width], mean 0, deviation 1."""
     means, deviations = torch.tensor(MEANS), torch.tensor(DEVIATIONS)

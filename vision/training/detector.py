@@ -48,12 +48,13 @@ LIMITS = (
     "Bengal cats and American bulldogs.",
     "On everyday photographs (coco_val) it finds few of the people: they sit, are cut off, stand "
     "in crowds or are only a few pixels high.",
-    "Dogs and cats of other breeds are often taken for each other: see pet_other_test.",
+    "Dogs of other breeds are often taken for cats: a Shiba Inu of pet_other_test with a confidence "
+    "of 0.91, a Staffordshire bull terrier with 0.88. Black pets in the dark are not found.",
     "Photographs are reduced to 224 pixels on their longer side: what is smaller than about a "
     "twentieth of it is not found.",
     "People who overlap by more than half are found as one.",
-    "Other animals and dolls are taken for people, cats or dogs: it was shown few things that are "
-    "none of them.",
+    "It was shown few things that are none of the three, and takes other things for them: a brown "
+    "bear of coco_val is a dog to it with a confidence of 0.98, a hamburger a cat with 0.73.",
     "Not for safety, surveillance or anything that decides about people.",
 )
 

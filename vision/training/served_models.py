@@ -8,13 +8,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vision.training.classifier_model import ClassifierModel, normalised
+from vision.training.classifier_model import ClassifierModel, mirrored_scores, normalised
 from vision.training.folding import folded
 from vision.training.scene_model import SceneModel, boxes_of, cell_centres, centred
 
 
 class ServedClassifier(nn.Module):
-    """uint8 [rows, 32, 32, 3] to probabilities, float32 [rows, 10]."""
+    """uint8 [rows, 32, 32, 3] to probabilities, float32 [rows, 10]: of the mean of the scores of
+    each picture and of its mirror image."""
 
     outputs = ("probabilities",)
 
@@ -25,7 +26,7 @@ class ServedClassifier(nn.Module):
             self.model.head.weight.div_(temperature)
 
     def forward(self, image: Tensor) -> tuple[Tensor]:
-        return (self.model(normalised(image)).softmax(-1),)
+        return (mirrored_scores(self.model, normalised(image)).softmax(-1),)
 
 
 class ServedDetector(nn.Module):

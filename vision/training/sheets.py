@@ -29,6 +29,8 @@ ACROSS, DOWN = 6, 4
 CAPTION = 16
 COLOURS = ((230, 60, 60), (60, 200, 90), (70, 120, 240))
 TRUTH = (255, 255, 255)
+HIT = 0.75
+"""What the best pictures reach at least, 0 to 1."""
 Tile = tuple[Image.Image, str]
 
 
@@ -76,9 +78,9 @@ def _by_worst(
 ) -> tuple[list[Tile], list[Tile]]:
     judged = [(*judge(scene), scene.name) for scene in scenes]
     judged.sort(key=lambda one: one[1])
-    tiles = [(picture, f"{name} {good:.2f}") for picture, good, name in judged]
-    half = len(tiles) // 2
-    return tiles[::-1][: len(tiles) - half], tiles[:half]
+    tiles = [(good, (picture, f"{name} {good:.2f}")) for picture, good, name in judged]
+    hits = [tile for good, tile in reversed(tiles) if good >= HIT]
+    return hits, [tile for good, tile in tiles if good < HIT]
 
 
 def _detected(graph: Graph, scene: Scene) -> tuple[Image.Image, float]:
@@ -96,7 +98,8 @@ def _detected(graph: Graph, scene: Scene) -> tuple[Image.Image, float]:
     ):
         pen.rectangle(tuple(map(float, box)), outline=COLOURS[kind], width=2)
         pen.text((float(box[0]) + 3, float(box[1]) + 1), f"{LABELS[kind]} {score:.2f}")
-    return picture, 2 * hits / max(1, len(scene.boxes) + int(sure.sum()))
+    total = len(scene.boxes) + int(sure.sum())
+    return picture, 2 * hits / total if total else 1.0
 
 
 def _hits(scene: Scene, found: Found) -> int:
