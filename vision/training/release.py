@@ -22,7 +22,7 @@ from mlmesh.registry.manifest import (
 )
 from vision.training.fidelity import Fidelity, Refused, answers_of, check
 from vision.training.graph import Graph, Pictures
-from vision.training.int8_storage import store_int8
+from vision.training.int8_storage import as_stored, store_int8
 from vision.training.onnx_export import exported, write_graph
 from vision.training.sample_answers import GOLDEN_FILE, drawn_pictures, write_answers
 
@@ -86,7 +86,7 @@ def release(trained: Trained, models: Path) -> Release:
         _refuse_below(trained, metrics)
         baselines = {BEFORE_ROUNDING: trained.figures(Graph(exact)), **trained.baselines}
         drawn = drawn_pictures(trained.side)
-        answers = answers_of(trained.model, trained.outputs, drawn)
+        answers = answers_of(as_stored(trained.model), trained.outputs, drawn)
         write_answers(staging / GOLDEN_FILE, drawn, answers)
         missed = {
             name: round(target - metrics[name], 4)

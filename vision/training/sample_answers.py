@@ -1,4 +1,5 @@
-"""Drawn pictures with what torch answers to them, for anybody who wants to check a runtime.
+"""Drawn pictures with what torch answers to them with the stored weights, for anybody who wants to
+check a runtime.
 
 They are an archive beside the graph rather than numbers in the manifest, where pictures would take
 megabytes. Photographs of the sets may not be passed on.
