@@ -13,15 +13,16 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mlmesh.evaluation.figure_page import write_figures
+from mlmesh.evaluation.figure_table import terminal_table
 from mlmesh.registry.pins import PINS_FILE, write_pins
 from nlp.training import embeddings, entities, sentiment
-from nlp.training.documentation import write_figures
-from nlp.training.figures import terminal_table
 from nlp.training.release import Release, Trained, release, remove_unused_blobs
 from nlp.training.start import Start, started
 
 MODELS = Path(__file__).parent / "models"
 CHECKPOINTS = Path("var/checkpoints")
+PAGE = "nlp-models.md"
 RECIPES: Mapping[str, Callable[[Start], Trained]] = {
     embeddings.NAME: embeddings.train_embeddings,
     sentiment.NAME: sentiment.train_sentiment,
@@ -43,9 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_pins(options.models.with_name(PINS_FILE), options.models)
     for done in releases:
         console.print(_summary(done), highlight=False, soft_wrap=True)
-    console.print(terminal_table(done.manifest for done in releases))
+    manifests = (done.manifest for done in releases)
+    console.print(terminal_table(manifests, "Figures on held-out texts"))
     if options.docs:
-        write_figures(options.docs, options.models)
+        write_figures(options.docs / PAGE, options.models)
 
 
 def export(start: Start, names: Sequence[str], models: Path) -> list[Release]:
@@ -75,7 +77,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="folder that an interrupted training goes on from (default: %(default)s)",
     )
     parser.add_argument(
-        "--docs", type=Path, help="folder of nlp-models.md, to bring its figures up to date"
+        "--docs", type=Path, help=f"folder of {PAGE}, to bring its figures up to date"
     )
     return parser.parse_args(arguments)
 

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import pytest
 
+from mlmesh.evaluation.figure_table import markdown_figures, read_manifests
 from mlmesh.registry.manifest import MODEL_FILE, read_manifest, sha256_of
 from mlmesh.registry.pins import PINS_FILE, pins_of, read_pins
-from nlp.training.figures import markdown_figures, read_manifests
 from nlp.training.graph import FORMS
 from tests.nlp.shipped import MODELS, ROOT, Shipped, found_in
 

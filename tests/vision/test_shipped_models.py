@@ -43,8 +43,8 @@ TOLERANCES = {
     "mask": 1e-3,
     "mask_confidence": 5e-3,
 }
-"""How far another processor may be from torch: probabilities, pixels, and the share of the pixels of
-a mask that are of another class."""
+"""How far another processor may be from torch: probabilities, pixels, and the share of the pixels
+of a mask that are of another class."""
 pytestmark = pytest.mark.skipif(
     not MODELS.exists(), reason="the vision service's models are not trained yet: make models"
 )

@@ -38,6 +38,10 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.classes)
 
+    @property
+    def mirrored(self) -> Labelled:
+        return Labelled(self.pictures[:, :, ::-1].copy(), self.classes)
+
     def take(self, rows: NDArray[np.int64]) -> Labelled:
         return Labelled(self.pictures[rows], self.classes[rows])
 

@@ -56,7 +56,7 @@ def fit_classifier(
     every = max(1, len(train) // WHITENING_PICTURES)
     model.whiten_like(normalised(torch.from_numpy(train.pictures[::every])))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,unused-ignore]
-    optimizer = optimizer_of(model, schedule)
+    optimizer = _optimizer(model, schedule)
     average = Average(model)
     saved = Checkpoint(checkpoint, f"classifier {len(train)} {schedule}")
     done, spent = 0, 0.0
@@ -66,7 +66,7 @@ def fit_classifier(
         average.load(state["average"])
         done, spent = int(state["done"]), float(state["seconds"])
     started = time.process_time() - spent
-    rates = [group["lr"] for group in optimizer_of(model, schedule).param_groups]
+    rates = [group["lr"] for group in _optimizer(model, schedule).param_groups]
     task = progress.add_task("classifier", total=steps, completed=done)
     model.train()
     batches = steps_of(train, schedule.epochs, schedule.batch, schedule.seed, done)
@@ -147,7 +147,7 @@ def _learnt(model: nn.Module) -> dict[str, Tensor]:
     return {name: one for name, one in model.state_dict().items() if one.is_floating_point()}
 
 
-def optimizer_of(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
+def _optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.SGD:
     # With constant gradients Nesterov's momentum takes steps that are larger by this.
     unit = RATE_UNIT * (1 + 1 / (1 - schedule.momentum))
     rate = schedule.rate / unit

@@ -19,8 +19,6 @@ ZOOMED = 0.15
 """Share of pictures that show only a part of themselves, as photographs taken nearer would."""
 LEAST_PART = 20
 """Pixels of the side of such a part."""
-MIXED = 0.5
-"""Share of steps that are mixed, where mixing is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +28,6 @@ class Step:
     """float32 [rows, 3, 32, 32], normalised."""
     classes: Tensor
     """int64 [rows]."""
-
-
-@dataclass(frozen=True, slots=True)
-class MixedStep:
-    """Pictures of which some have a part of another one pasted in (CutMix, Yun et al. 2019)."""
-
-    pictures: Tensor
-    classes: Tensor
-    others: Tensor
-    """int64 [rows]: the class of the part."""
-    shares: Tensor
-    """float32 [rows]: how much of each picture is still its own."""
-
-
-def mixed(step: Step, random: np.random.Generator) -> MixedStep:
-    """Half of the steps are mixed, each with one rectangle for all of its pictures."""
-    shares = torch.ones(len(step.classes))
-    if random.random() >= MIXED:
-        return MixedStep(step.pictures, step.classes, step.classes, shares)
-    around = np.array([-0.5, 0.5]) * SIZE * np.sqrt(random.random())
-    middle_x, middle_y = random.integers(0, SIZE, 2)
-    left, right = (int(one) for one in np.clip(middle_x + around, 0, SIZE))
-    top, bottom = (int(one) for one in np.clip(middle_y + around, 0, SIZE))
-    order = torch.from_numpy(random.permutation(len(step.classes)))
-    pictures = step.pictures.clone(memory_format=torch.preserve_format)
-    pictures[:, :, top:bottom, left:right] = step.pictures[order, :, top:bottom, left:right]
-    shares -= (bottom - top) * (right - left) / SIZE**2
-    return MixedStep(pictures, step.classes, step.classes[order], shares)
 
 
 def steps_of(train: Labelled, epochs: int, batch: int, seed: int, first: int) -> Iterator[Step]:

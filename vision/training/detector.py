@@ -48,8 +48,8 @@ LIMITS = (
     "Bengal cats and American bulldogs.",
     "On everyday photographs (coco_val) it finds few of the people: they sit, are cut off, stand "
     "in crowds or are only a few pixels high.",
-    "Dogs of other breeds are often taken for cats: a Shiba Inu of pet_other_test with a confidence "
-    "of 0.91, a Staffordshire bull terrier with 0.88. Black pets in the dark are not found.",
+    "Dogs of other breeds are often taken for cats: a Shiba Inu of pet_other_test with a "
+    "confidence of 0.91, a Staffordshire bull terrier with 0.88. Black pets in the dark go unseen.",
     "Photographs are reduced to 224 pixels on their longer side: what is smaller than about a "
     "twentieth of it is not found.",
     "People who overlap by more than half are found as one.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from vision.training import classifier_finishing, classifier_fitting, scene_fitting
+from vision.training import classifier_fitting, scene_fitting
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,6 @@ class Start:
     checkpoints: Path
     """Folder that an interrupted training goes on from."""
     classifier: classifier_fitting.Schedule = field(default_factory=classifier_fitting.Schedule)
-    finish: classifier_finishing.Finish = field(default_factory=classifier_finishing.Finish)
     scenes: scene_fitting.Schedule = field(default_factory=scene_fitting.Schedule)
     held_out: int = 2500
     """Pictures of CIFAR-10's training part that are chosen and calibrated by."""

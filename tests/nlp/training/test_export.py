@@ -15,11 +15,11 @@ pytest.importorskip("onnxscript")
 
 from rich.progress import Progress
 
+from mlmesh.evaluation.figure_page import write_figures
 from mlmesh.inference.arithmetic import Arithmetic
 from mlmesh.registry.manifest import MODEL_FILE, Manifest, read_manifest, sha256_of
 from mlmesh.registry.pins import read_pins, write_pins
 from nlp import export
-from nlp.training.documentation import write_figures
 from nlp.training.embeddings import train_embeddings
 from nlp.training.entities import train_entities
 from nlp.training.fidelity import Refused, as_stored, check
@@ -191,7 +191,7 @@ def test_the_page_gets_new_figures_and_keeps_its_words(exported: Exported, tmp_p
     page = tmp_path / "nlp-models.md"
     page.write_text("# Models\n<!-- figures -->\nstale\n<!-- end of figures -->\nThe end.\n")
 
-    write_figures(tmp_path, exported.models)
+    write_figures(page, exported.models)
 
     text = page.read_text()
     assert text.startswith("# Models\n<!-- figures -->\n| Model |")
@@ -201,10 +201,11 @@ def test_the_page_gets_new_figures_and_keeps_its_words(exported: Exported, tmp_p
 
 
 def test_a_page_without_marks_is_an_error(exported: Exported, tmp_path: Path) -> None:
-    (tmp_path / "nlp-models.md").write_text("# Models\n")
+    page = tmp_path / "nlp-models.md"
+    page.write_text("# Models\n")
 
     with pytest.raises(ValueError, match="are missing"):
-        write_figures(tmp_path, exported.models)
+        write_figures(page, exported.models)
 
 
 def test_versions_are_pinned(exported: Exported, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from rich.progress import Progress
 
-from vision.training import classifier_finishing, classifier_fitting, scene_fitting
+from vision.training import classifier_fitting, scene_fitting
 from vision.training.cifar import FOLDER as CIFAR_FOLDER, LABELS
 from vision.training.scene_sets import FOLDER
 from vision.training.start import Start
@@ -23,12 +23,11 @@ FUDAN = (1, 2, 47, 53)
 PETS = 26
 OTHER_PETS = 4
 QUICK = classifier_fitting.Schedule(epochs=2, batch=20, whitening_epochs=1, save_every=2)
-SHORT = classifier_finishing.Finish(epochs=1, batch=20, save_every=2)
 BRIEF = scene_fitting.Schedule(steps=3, batch=2, rise=1, save_every=1)
 
 
 def tiny_start(data: Path, checkpoints: Path) -> Start:
-    return Start(data, Progress(disable=True), checkpoints, QUICK, SHORT, BRIEF, held_out=20)
+    return Start(data, Progress(disable=True), checkpoints, QUICK, BRIEF, held_out=20)
 
 
 def write_sets(data: Path) -> None:
