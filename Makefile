@@ -56,6 +56,7 @@ release-contracts: protos $(TEST) ## Make the contracts the reference that `make
 models: $(TEST) $(TORCH) $(START) ## Train and export the models that are shipped: make models DATA=folder
 	$(BIN)/python -m predictor.export --data $(DATA)
 	$(BIN)/python -m nlp.export --data $(DATA)
+	$(BIN)/python -m vision.export --data $(DATA)
 
 lock: ## Resolve requirements/ anew: make lock UV=/path/to/uv ARGS=--upgrade
 	$(LOCK) pyproject.toml --extra dev --extra export -o requirements/test.txt

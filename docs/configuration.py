@@ -41,7 +41,7 @@ LIMITS = """
 | sentences of a summary | 1000 | the contracts |
 | items under way on one stream | 256; more are not read | `mlmesh/runtime/item_stream.py` |
 | characters of texts that are read at once | 262,144, or one longer text | `nlp/groups.py` |
-| groups of 32,768 characters and more that are read at once | 2 of about one size | `nlp/groups.py` |
+| groups of 32,768 characters and more at once | 2 of about one size | `nlp/groups.py` |
 | images of a batched vision request | 1024 | the contracts |
 | frames of one video that are kept | 32, and 16 MiB or one larger frame | `vision/frames.py` |
 | of these worked on at once | 8; 2 where only the newest counts | `vision/frames.py` |

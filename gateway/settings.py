@@ -20,6 +20,7 @@ class GatewaySettings(ProgramSettings):
         default={
             "mlmesh.v1.PredictorService": "127.0.0.1:50051",
             "mlmesh.v1.NlpService": "127.0.0.1:50052",
+            "mlmesh.v1.VisionService": "127.0.0.1:50053",
         }
     )
     """Which target serves which service, as JSON: {"mlmesh.v1.PredictorService": "host:port"}."""

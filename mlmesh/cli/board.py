@@ -14,15 +14,21 @@ from mlmesh.cli.port import Port
 COLUMNS = ("program", "state", "HTTP / gRPC", "health", "metrics", "after")
 # Cells must not be cut short where nobody can widen the window.
 PLAIN_WIDTH = 120
+_JSON = "-H 'content-type: application/json'"
+_ROW = '{"features": [39.1, 18.7, 181, 3750]}'
+_TEXT = '{"text": "This product is amazing!"}'
 EXAMPLES = {
-    "mlmesh.v1.PredictorService": ("/predict", "Predict", '{"features": [39.1, 18.7, 181, 3750]}'),
-    "mlmesh.v1.NlpService": (
-        "/analyze/sentiment",
-        "AnalyzeSentiment",
-        '{"text": "This product is amazing!"}',
+    "mlmesh.v1.PredictorService": (
+        f"curl -s GATEWAY/predict {_JSON} -d '{_ROW}'",
+        f"grpcurl -plaintext -d '{_ROW}' SERVICE mlmesh.v1.PredictorService/Predict",
     ),
+    "mlmesh.v1.NlpService": (
+        f"curl -s GATEWAY/analyze/sentiment {_JSON} -d '{_TEXT}'",
+        f"grpcurl -plaintext -d '{_TEXT}' SERVICE mlmesh.v1.NlpService/AnalyzeSentiment",
+    ),
+    "mlmesh.v1.VisionService": ("curl -s GATEWAY/detect -F image=@docs/images/cat.jpg",),
 }
-"""What to try, by contract: the path and the method of a call, and what it takes."""
+"""What to try, by contract. GATEWAY and SERVICE stand for where these answer."""
 
 
 def open_console(*, stderr: bool) -> Console:
@@ -71,14 +77,12 @@ def _addresses(program: Program) -> tuple[str, str, str]:
 
 def _calls(plan: Plan) -> Iterator[str]:
     for service in plan.services:
-        if service.contract not in EXAMPLES:
-            continue
-        path, method, request = EXAMPLES[service.contract]
-        if plan.gateway:
-            url = f"{_called(plan.gateway.serving)}{path}"
-            yield f"curl -s {url} -H 'content-type: application/json' -d '{request}'"
-        target = _called(service.serving)
-        yield f"grpcurl -plaintext -d '{request}' {target} {service.contract}/{method}"
+        for example in EXAMPLES.get(service.contract or "", ()):
+            line = example.replace("SERVICE", _called(service.serving))
+            if plan.gateway:
+                yield line.replace("GATEWAY", _called(plan.gateway.serving))
+            elif "GATEWAY" not in line:
+                yield line
 
 
 def _near(port: Port) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.end_to_end.conftest import ROOT, RunningMesh
 
-VARYING = {"inference_time_ms", "request_id", "details"}
+VARYING = {"decode_time_ms", "inference_time_ms", "request_id", "details"}
 COMMAND_SECONDS = 120
 _FENCED = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 _FILE = re.compile(r"`([\w.-]+\.\w+)`[^`]*:\s*\Z", re.DOTALL)

@@ -17,7 +17,14 @@ PAGE = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 # Each block with the one that follows it, which is its answer.
 PAIRS = list(itertools.pairwise(BLOCKS))
-VARYING = {"inference_time_ms", "inferenceTimeMs", "request_id", "requestId", "details"}
+VARYING = {
+    "decode_time_ms",
+    "inference_time_ms",
+    "inferenceTimeMs",
+    "request_id",
+    "requestId",
+    "details",
+}
 
 
 def curls() -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mlmesh.evaluation.figure_table import markdown_figures, read_manifests
 from mlmesh.registry.manifest import MODEL_FILE, Manifest, read_manifest, sha256_of
 from mlmesh.registry.pins import PINS_FILE, pins_of, read_pins
+from vision.training.sample_answers import answers_file, read_answers
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "vision" / "models"
@@ -74,9 +75,7 @@ def run(name: str, pictures: NDArray[np.uint8]) -> Answers:
 
 
 def samples(name: str) -> tuple[NDArray[np.uint8], Answers]:
-    with np.load(folder_of(name) / "golden.npz") as stored:
-        arrays = {file: stored[file] for file in stored.files}
-    return arrays.pop("image"), arrays
+    return read_answers(answers_file(MODELS, name, "v1.0"))
 
 
 def test_the_folder_holds_exactly_these_versions() -> None:
@@ -139,6 +138,15 @@ def test_probabilities_add_up_to_one() -> None:
 
     assert shares.min() >= 0
     assert np.abs(shares.sum(axis=1) - 1).max() < 1e-5
+
+
+def test_the_classifier_answers_a_picture_and_its_mirror_image_alike() -> None:
+    pictures, _ = samples("classifier")
+    mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
+
+    one, other = (run("classifier", some)["probabilities"] for some in (pictures, mirrored))
+
+    assert np.abs(one - other).max() < 1e-4
 
 
 def test_boxes_are_boxes_and_scores_are_shares() -> None:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 SIDE = 460
 LEFT, TOP, RIGHT, BOTTOM = 62, 34, 14, 50
+LEGEND = LEFT + 270
 INK, FAINT, PAPER = (40, 40, 40), (220, 220, 220), (255, 255, 255)
 COLOURS = ((200, 60, 60), (40, 150, 80), (60, 100, 210), (200, 140, 30), (130, 80, 170))
 TEXT = 14
@@ -45,8 +46,8 @@ class Chart:
             points = [self._at(float(x), float(y)) for x, y in zip(xs, ys, strict=True)]
             self._pen.line(points, colour, 3)
             at = TOP + SIDE - 22 * (len(lines) - place) - 8
-            self._pen.line((LEFT + 12, at + 9, LEFT + 34, at + 9), colour, 3)
-            self._pen.text((LEFT + 42, at), name, INK, self._font)
+            self._pen.line((LEGEND, at + 9, LEGEND + 22, at + 9), colour, 3)
+            self._pen.text((LEGEND + 30, at), name, INK, self._font)
         return self
 
     def diagonal(self) -> Chart:
@@ -67,7 +68,7 @@ def table_chart(title: str, shares: NDArray[np.float64], labels: Sequence[str]) 
     for row, label in enumerate(labels):
         top = head + 26 + row * cell
         pen.text((6, top + cell // 2 - 8), label, INK, font)
-        pen.text((head + row * cell + 2, head + 6), label[:8], INK, font)
+        pen.text((head + row * cell + 2, head + 6), label[:7], INK, font)
         for column in range(len(labels)):
             left, share = head + column * cell, float(shares[row, column])
             shade = round(255 * (1 - min(1.0, share**0.5)))

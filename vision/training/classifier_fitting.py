@@ -59,13 +59,13 @@ def fit_classifier(
     optimizer = _optimizer(model, schedule)
     average = Average(model)
     saved = Checkpoint(checkpoint, f"classifier {len(train)} {schedule}")
-    done, spent = 0, 0.0
+    done, seconds = 0, 0.0
     if state := saved.load():
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average.load(state["average"])
-        done, spent = int(state["done"]), float(state["seconds"])
-    started = time.process_time() - spent
+        done, seconds = int(state["done"]), float(state["seconds"])
+    started = time.process_time() - seconds
     rates = [group["lr"] for group in _optimizer(model, schedule).param_groups]
     task = progress.add_task("classifier", total=steps, completed=done)
     model.train()
@@ -103,7 +103,7 @@ def fit_classifier(
                 f"{seconds:.0f} CPU seconds"
             )
     model.eval()
-    return time.process_time() - started
+    return seconds
 
 
 def share_of_rate(passed: float) -> float:

@@ -24,7 +24,7 @@ from vision.training.fidelity import Fidelity, Refused, answers_of, check
 from vision.training.graph import Graph, Pictures
 from vision.training.int8_storage import as_stored, store_int8
 from vision.training.onnx_export import exported, write_graph
-from vision.training.sample_answers import GOLDEN_FILE, drawn_pictures, write_answers
+from vision.training.sample_answers import answers_file, drawn_pictures, write_answers
 
 SERVICE = "mlmesh.v1.VisionService"
 LICENCE = "MIT"
@@ -87,7 +87,6 @@ def release(trained: Trained, models: Path) -> Release:
         baselines = {BEFORE_ROUNDING: trained.figures(Graph(exact)), **trained.baselines}
         drawn = drawn_pictures(trained.side)
         answers = answers_of(as_stored(trained.model), trained.outputs, drawn)
-        write_answers(staging / GOLDEN_FILE, drawn, answers)
         missed = {
             name: round(target - metrics[name], 4)
             for name, target in trained.targets.items()
@@ -102,6 +101,7 @@ def release(trained: Trained, models: Path) -> Release:
         manifest = _manifest(trained, staging, evaluation)
         write_manifest(staging, manifest)
         _move(staging, models / trained.name / VERSION)
+        write_answers(answers_file(models, trained.name, VERSION), drawn, answers)
     return Release(manifest, fidelity, missed)
 
 
@@ -114,7 +114,7 @@ def _manifest(trained: Trained, folder: Path, evaluation: Evaluation) -> Manifes
         task=trained.task,
         description=trained.description,
         licence=LICENCE,
-        files={name: sha256_of(folder / name) for name in (GOLDEN_FILE, MODEL_FILE)},
+        files={MODEL_FILE: sha256_of(folder / MODEL_FILE)},
         inputs=tuple(_tensor(value) for value in graph.input),
         outputs=tuple(_tensor(value) for value in graph.output),
         labels=trained.labels,

@@ -1,8 +1,9 @@
 """Drawn pictures with what torch answers to them with the stored weights, for anybody who wants to
 check a runtime.
 
-They are an archive beside the graph rather than numbers in the manifest, where pictures would take
-megabytes. Photographs of the sets may not be passed on.
+They are an archive of numpy's beside the models rather than numbers in the manifest, where pictures
+would take megabytes; versions hold no such archives, since servers refuse them. Photographs of the
+sets may not be passed on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from PIL import Image, ImageDraw
 
 from vision.training.graph import Answers, Pictures
 
-GOLDEN_FILE = "golden.npz"
 PICTURE = "image"
 SIDE = 224
 SKY, GRASS, SKIN, COAT, FUR, DARK = (
@@ -29,6 +29,11 @@ SKY, GRASS, SKIN, COAT, FUR, DARK = (
 )
 
 
+def answers_file(models: Path, name: str, version: str) -> Path:
+    """Where the answers of a version are: `samples/` lies beside the folder of the models."""
+    return models.parent / "samples" / f"{name}-{version}.npz"
+
+
 def drawn_pictures(side: int) -> Pictures:
     """uint8 [3, side, side, 3]: something like a person, something like a cat, and only noise."""
     noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
@@ -38,6 +43,7 @@ def drawn_pictures(side: int) -> Pictures:
 
 def write_answers(path: Path, pictures: Pictures, answers: Answers) -> None:
     arrays: dict[str, NDArray[Any]] = {PICTURE: pictures, **answers}
+    path.parent.mkdir(exist_ok=True)
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 

@@ -61,13 +61,13 @@ def fit_scenes(
         model.parameters(), lr=schedule.rate, weight_decay=schedule.decay, fused=True
     )
     saved = Checkpoint(checkpoint, f"scenes {len(scenes)} {schedule}")
-    done, spent = 0, 0.0
+    done, seconds = 0, 0.0
     if state := saved.load():
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        done, spent = int(state["done"]), float(state["seconds"])
-    started = time.process_time() - spent
+        done, seconds = int(state["done"]), float(state["seconds"])
+    started = time.process_time() - seconds
     task = progress.add_task("detector and segmenter", total=schedule.steps, completed=done)
     centres = cell_centres()
     model.train()
@@ -100,7 +100,7 @@ def fit_scenes(
             )
     model.load_state_dict(average.state_dict())
     model.eval()
-    return time.process_time() - started
+    return seconds
 
 
 def rate_at(step: int, schedule: Schedule) -> float:
