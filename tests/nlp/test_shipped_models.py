@@ -18,15 +18,12 @@ from tests.nlp.shipped import MODELS, ROOT, Shipped, found_in
 NAMES = ("embeddings", "entities", "sentiment")
 MOST_BYTES = 50_000_000
 FLOORS = {
-    "embeddings": {"stsb_spearman": 0.815},
-    "entities": {"conll_f1": 0.88, "wnut_f1": 0.44, "web_f1": 0.66},
-    "sentiment": {"sst2_accuracy": 0.895, "amazon_yelp_accuracy": 0.92},
+    "embeddings": {"stsb_spearman": 0.82},
+    "entities": {"conll_f1": 0.89, "wnut_f1": 0.44, "web_f1": 0.66},
+    "sentiment": {"sst2_accuracy": 0.90, "amazon_yelp_accuracy": 0.92},
 }
 LARGEST_LOSS = 0.003
 """How much worse whole numbers may be than floats."""
-pytestmark = pytest.mark.skipif(
-    not MODELS.exists(), reason="the nlp service's models are not trained yet: make models"
-)
 every_model = pytest.mark.parametrize("name", NAMES)
 
 

@@ -46,9 +46,6 @@ TOLERANCES = {
 }
 """How far another processor may be from torch: probabilities, pixels, and the share of the pixels
 of a mask that are of another class."""
-pytestmark = pytest.mark.skipif(
-    not MODELS.exists(), reason="the vision service's models are not trained yet: make models"
-)
 every_model = pytest.mark.parametrize("name", NAMES)
 Answers = dict[str, NDArray[Any]]
 
