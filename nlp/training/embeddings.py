@@ -76,5 +76,5 @@ def train_embeddings(start: Start) -> Trained:
         baselines={FIRST_SENTENCES: lead_figures(tests)},
         notes=NOTES,
         limits=LIMITS,
-        floors={"stsb_spearman": 0.815},
+        floors={"stsb_spearman": 0.82},
     )

@@ -111,5 +111,5 @@ def train_sentiment(start: Start) -> Trained:
         "them was learnt. With two classes the greater of negative and positive is the answer. "
         "_before: with the scores as they were before the temperature.",
         limits=LIMITS,
-        floors={"sst2_accuracy": 0.895, "amazon_yelp_accuracy": 0.92},
+        floors={"sst2_accuracy": 0.90, "amazon_yelp_accuracy": 0.92},
     )
