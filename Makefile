@@ -62,6 +62,7 @@ lock: ## Resolve requirements/ anew: make lock UV=/path/to/uv ARGS=--upgrade
 	$(LOCK) pyproject.toml --extra dev --extra export -o requirements/test.txt
 	$(LOCK) pyproject.toml --extra gateway --extra nlp --extra registry --extra vision \
 		-c requirements/test.txt -o requirements/run.txt
+	$(LOCK) pyproject.toml --extra bench -c requirements/test.txt -o requirements/bench.txt
 	@$(PYTHON) -c '$(BUILD_REQUIRES)' | $(LOCK) - -c requirements/test.txt \
 		-o requirements/build.txt
 
