@@ -1,4 +1,4 @@
-"""Answers mlmesh.v1.GatewayService calls: keep an input, and send it on to the model it fits."""
+"""Answers mlmesh.v1.GatewayService calls: keeps inputs, and sends them on to fitting models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.struct_pb2 import Value
 
+from gateway.analysis import Analyses
 from gateway.body import reader_of
 from gateway.mesh import Mesh
 from gateway.records import InputLog
@@ -39,6 +40,12 @@ class GatewayService:
         self._log = log
         self._mesh = mesh
         self._routes = routes
+        self._analyses = Analyses(mesh)
+
+    async def Analyze(  # noqa: N802 the contract's name
+        self, request: pb.AnalyzeRequest, call: Call
+    ) -> pb.AnalyzeResponse:
+        return await self._analyses.answer(request, call)
 
     async def Process(  # noqa: N802 the contract's name
         self, request: pb.ProcessRequest, call: Call
