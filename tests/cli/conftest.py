@@ -6,11 +6,10 @@ import asyncio
 import os
 import select
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from typer.testing import CliRunner, Result
 from mlmesh.cli.app import app
 from mlmesh.registry.pins import write_pins
 from mlmesh.registry.signature import SIGNATURE_FILE
+from tests.ports import free_ports
 from tests.registration import graphs
 from tests.tiny_models import write_classifier
 
@@ -137,14 +137,6 @@ def running_up(folder: Folder) -> Start:
             await process.communicate()
 
     return start
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 async def gone(pid: int) -> bool:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mlmesh.cli.model_mesh import Mesh, MeshRefused, NoMesh
-from tests.cli.conftest import free_ports
+from tests.ports import free_ports
 
 NO_MODELS = b'{"models": []}'
 Answering = tuple[Mesh, list[str]]

@@ -7,7 +7,7 @@ import pytest
 
 from mlmesh.cli.mesh import MeshError
 from mlmesh.cli.port import Port, holder_of, require_free
-from tests.cli.conftest import free_ports
+from tests.ports import free_ports
 
 
 def port(number: int, host: str = "127.0.0.1") -> Port:

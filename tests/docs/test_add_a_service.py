@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import ROOT, RunningMesh, free_ports, start_mesh
+from tests.end_to_end.conftest import ROOT, RunningMesh, start_mesh
+from tests.ports import free_ports
 
 PAGE = (ROOT / "docs" / "add-a-service.md").read_text()
 

@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 from mlmesh.v1 import predictor_pb2 as pb, predictor_pb2_grpc as rpc
-from tests.end_to_end.conftest import ROOT, free_ports, start_mesh
+from tests.end_to_end.conftest import ROOT, start_mesh
 from tests.inference.test_trial import write_endless
+from tests.ports import free_ports
 from tests.tiny_models import write_key
 
 ROW = [39.1, 18.7, 181, 3750]

@@ -24,7 +24,8 @@ from mlmesh.v1 import (
     nlp_pb2 as pb,
     nlp_pb2_grpc as rpc,
 )
-from tests.end_to_end.conftest import ROOT, free_ports
+from tests.end_to_end.conftest import ROOT
+from tests.ports import free_ports
 
 SECONDS = 60
 

@@ -24,7 +24,8 @@ from mlmesh.v1 import (
     vision_pb2 as pb,
     vision_pb2_grpc as rpc,
 )
-from tests.end_to_end.conftest import ROOT, free_ports
+from tests.end_to_end.conftest import ROOT
+from tests.ports import free_ports
 from tests.vision.pictures import BLUE, encoded, plain
 
 SECONDS = 60
