@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from typing import Any
 
 from gateway.backends import Backend
+from mlmesh.runtime.answer import Answer
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Chain, Service
 from mlmesh.runtime.contracts import Method
@@ -24,12 +27,21 @@ class Mesh:
         self._chain.add(service)
         self._local.add(service.name)
 
-    async def answer(self, method: Method, request: bytes, call: Call) -> bytes:
-        """The serialised answer of a unary method; raises ServingError."""
+    def begin(self, method: Method, request: bytes, call: Call) -> asyncio.Future[Answer]:
+        """Call a unary method; whoever cancels the future gives the call up.
+
+        The future fails with a ServingError; what can be told at once is raised here.
+        """
         call = call.within(method.timeout)
         if method.service in self._local:
-            return await self._chain.answer(method.path, request, call)
-        return await self._backend(method).answer(method, request, call)
+            answering = self._chain.answer(method.path, request, call)
+        else:
+            answering = self._backend(method).answer(method, request, call)
+        return asyncio.ensure_future(_answer_of(answering))
+
+    async def answer(self, method: Method, request: bytes, call: Call) -> bytes:
+        """The serialised answer of a unary method; raises ServingError."""
+        return (await self.begin(method, request, call)).response
 
     def stream(self, method: Method, requests: Iterable[bytes], call: Call) -> AsyncIterator[bytes]:
         """The serialised answers of a streaming method; raises ServingError."""
@@ -39,3 +51,7 @@ class Mesh:
         if method.service not in self._backends:
             raise Unavailable(f"{method.service} is not part of this mesh (see MLMESH_BACKENDS)")
         return self._backends[method.service]
+
+
+async def _answer_of(answering: Coroutine[Any, Any, bytes]) -> Answer:
+    return Answer(await answering)
