@@ -25,6 +25,13 @@ def render(message: Message) -> bytes:
     return orjson.dumps(_writer(message.DESCRIPTOR)(message))
 
 
+def render_field(message: Message, name: str) -> bytes:
+    """The JSON text of one field of a message."""
+    write = _field_writer(message.DESCRIPTOR.fields_by_name[name])
+    value = getattr(message, name)
+    return orjson.dumps(value if write is None else write(value))
+
+
 def writer_of(kind: type[Message]) -> Write:
     """Gives the JSON-ready object of messages of one type, of any pool."""
     return _writer(kind.DESCRIPTOR)
@@ -66,6 +73,7 @@ class _Object:
         return self._fields
 
 
+@cache
 def _field_writer(field: FieldDescriptor) -> Write | None:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         return _map_writer(field)

@@ -8,14 +8,14 @@ from google.protobuf.message import Message
 
 from gateway.body import parse_json, reader_of
 from gateway.query import add_path_fields, query_fields, query_values
-from gateway.reply import render, writer_of
+from gateway.reply import render, render_field, writer_of
 from gateway.routes import ALL_FIELDS, Binding, Match
 from mlmesh.runtime.errors import InvalidInput
 
 
 def serialised_request(match: Match, query: bytes, body: bytes) -> bytes:
     """The request message of an HTTP request; raises InvalidInput."""
-    parsed = parse_json(body) if body else None
+    parsed = _parsed(match.binding, body) if body else None
     message = message_of(match, query_values(query) if query else [], parsed)
     return message.SerializeToString()
 
@@ -29,7 +29,7 @@ def serialised_lines(match: Match, body: bytes, most: int) -> list[bytes]:
         if len(messages) == most:
             raise InvalidInput("body", f"send at most {most} lines in one request")
         try:
-            message = message_of(match, [], parse_json(line))
+            message = message_of(match, [], _parsed(match.binding, line))
         except InvalidInput as error:
             raise InvalidInput(f"line {number}", error.message) from None
         messages.append(message.SerializeToString())
@@ -55,12 +55,19 @@ def answer_of(binding: Binding, response: bytes) -> bytes:
     message = binding.method.response.FromString(response)
     if binding.response_body is None:
         return render(message)
-    return render(getattr(message, binding.response_body))
+    return render_field(message, binding.response_body)
 
 
 def json_of(binding: Binding, response: bytes) -> Any:
     """The same as a Python object."""
     return writer_of(binding.method.response)(binding.method.response.FromString(response))
+
+
+def _parsed(binding: Binding, body: bytes) -> object:
+    value = parse_json(body)
+    if value is None and binding.body == ALL_FIELDS:
+        raise InvalidInput("body", "expected a JSON object, got null")
+    return value
 
 
 def _tree(binding: Binding, query: list[tuple[str, str]], body: object) -> dict[str, Any]:
@@ -77,4 +84,6 @@ def _tree(binding: Binding, query: list[tuple[str, str]], body: object) -> dict[
     tree = query_fields(fields, query, binding.taken)
     if binding.body is not None and body is not None:
         tree[binding.body] = body
+    elif body:
+        raise InvalidInput("body", "this route takes none: send the fields in the query string")
     return tree
