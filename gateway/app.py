@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from gateway.beside import beside, beside_if
+from gateway.door import Door
 from gateway.form import FormLimits
 from gateway.intake import intake_of
 from gateway.mesh import Mesh
@@ -32,21 +33,21 @@ from gateway.response import (
     Response,
     closing,
     failure,
+    leaving,
     send_line,
     send_response,
     send_stream_end,
     send_stream_start,
 )
 from gateway.routes import Match, RouteNotFound, Routes, WrongVerb
-from gateway.traffic import UNMATCHED, HttpMetrics
+from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics
 from gateway.transcode import answer_of, serialised_lines
-from mlmesh.runtime.admission import Budget, Share
+from mlmesh.runtime.admission import Share
 from mlmesh.runtime.call import REQUEST_ID, Call
-from mlmesh.runtime.errors import InternalError, Overloaded, ServingError
+from mlmesh.runtime.errors import InternalError, ServingError
 
 logger = logging.getLogger(__name__)
 
-CLIENT_CLOSED = 499
 Page = Callable[[], tuple[int, str, bytes]]
 
 
@@ -56,9 +57,6 @@ class AppLimits:
 
     body_bytes: int = 24 * 2**20
     body_seconds: float = 30.0
-    bodies_bytes: int = 2**30
-    """Of all bodies that are held."""
-    requests: int = 4096
     lines: int = 10_000
     """Of a request to a streaming method."""
     form: FormLimits = field(default_factory=FormLimits)
@@ -87,6 +85,7 @@ class Gateway:
         open_inference: OpenInference,
         pages: Mapping[str, Page],
         metrics: HttpMetrics,
+        door: Door,
         limits: AppLimits,
     ) -> None:
         self._routes = routes
@@ -95,8 +94,7 @@ class Gateway:
         self._pages = pages
         self._metrics = metrics
         self._limits = limits
-        self._under_way = 0
-        self._bodies = Budget(limits.bodies_bytes)
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -118,6 +116,10 @@ class Gateway:
             response = visit.refuse(error)
         except Disconnected:
             raise
+        except asyncio.CancelledError:
+            if visit.status != CLIENT_CLOSED:
+                raise
+            response = closing(visit.refuse(leaving()))
         except Exception:
             logger.exception("request failed", extra={"path": visit.request.path[:200]})
             response = visit.refuse(InternalError())
@@ -140,17 +142,11 @@ class Gateway:
             return self._options(request)
         found = self._find(request.verb, request.path)
         visit.route = found.template
-        if self._under_way >= self._limits.requests:
-            raise Overloaded(f"{self._limits.requests} requests are under way already")
-        self._under_way += 1
-        try:
-            with Share(self._bodies) as share:
-                if isinstance(found, Target):
-                    return await self._inferred(visit, found, receive, share)
-                visit.refuse = failure
-                return await self._called(visit, found, receive, share, send)
-        finally:
-            self._under_way -= 1
+        with self._door.requests, Share(self._door.bodies) as share:
+            if isinstance(found, Target):
+                return await self._inferred(visit, found, receive, share)
+            visit.refuse = failure
+            return await self._called(visit, found, receive, share, send)
 
     def _find(self, verb: str, path: str) -> Match | Target:
         """Raises RouteNotFound, WrongVerb, or InvalidInput when a value in the path is wrong."""

@@ -11,7 +11,9 @@ from typing import Any
 
 import uvicorn
 
+from gateway.connection import connection_with
 from gateway.protocol import ProtocolLimits, protocol_with
+from gateway.shortcut import Shortcut
 
 BACKLOG = 2048
 
@@ -25,16 +27,23 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running_front(
-    app: Any, address: str, *, limits: ProtocolLimits, keep_alive_seconds: int, drain_seconds: float
+    app: Any,
+    address: str,
+    *,
+    shortcut: Shortcut | None,
+    limits: ProtocolLimits,
+    keep_alive_seconds: int,
+    drain_seconds: float,
 ) -> AsyncIterator[int]:
     """Serve `app` on `address` inside the block and yield the port; let requests end after it.
 
+    shortcut: what takes plain requests past `app`.
     Raises OSError when the address cannot be had.
     """
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
-        http=protocol_with(limits),
+        http=connection_with(limits, shortcut) if shortcut else protocol_with(limits),
         ws="none",
         lifespan="off",
         loop="none",

@@ -65,14 +65,20 @@ class Protocol(HttpToolsProtocol):
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        self._reading_head = False
-        self._head_size = 0
-        self._stop_timer()
+        self.head_is_complete()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._reading_head = True
+        self.message_is_complete()
         super().on_message_complete()
+
+    def head_is_complete(self) -> None:
+        self._reading_head = False
+        self._head_size = 0
+        self._stop_timer()
+
+    def message_is_complete(self) -> None:
+        self._reading_head = True
 
     def pause_writing(self) -> None:
         super().pause_writing()

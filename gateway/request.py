@@ -126,7 +126,7 @@ async def read_chunks(
         async with asyncio.timeout(max_seconds):
             return await _all_of(receive, share, max_bytes)
     except TimeoutError:
-        raise SlowBody(f"body: it did not arrive within {max_seconds:g} s") from None
+        raise slow_body(max_seconds) from None
 
 
 async def _all_of(receive: Receive, share: Share, max_bytes: int) -> list[bytes]:
@@ -144,6 +144,10 @@ async def _all_of(receive: Receive, share: Share, max_bytes: int) -> list[bytes]
         chunks.append(chunk)
         if not event.get("more_body"):
             return chunks
+
+
+def slow_body(max_seconds: float) -> SlowBody:
+    return SlowBody(f"body: it did not arrive within {max_seconds:g} s")
 
 
 def _too_large(max_bytes: int) -> ServingError:

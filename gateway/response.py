@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import orjson
@@ -10,7 +11,7 @@ from google.rpc import status_pb2
 from gateway.request import JSON, NDJSON, Send, SlowBody, UnsupportedBody
 from gateway.routes import WrongVerb
 from gateway.status import error_body, http_status_of, retry_after
-from mlmesh.runtime.errors import ServingError
+from mlmesh.runtime.errors import ServingError, Unavailable
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -40,17 +41,33 @@ def failure(error: ServingError) -> Response:
     return Response(http_status_of(status), orjson.dumps(error_body(status)), headers)
 
 
+def success_head(first: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The head of an answer of JSON up to its length, after the `first` headers."""
+    headers = b"".join(b"%b: %b\r\n" % header for header in (*first, *_JSON))
+    return b"HTTP/1.1 200 OK\r\n" + headers + b"content-length: "
+
+
 def closing(response: Response) -> Response:
     """The same, as the last on its connection."""
     return replace(response, headers=(*response.headers, (b"connection", b"close")))
 
 
-async def send_response(send: Send, response: Response, request_id: str) -> None:
-    headers = [
+def leaving() -> ServingError:
+    """For requests that are still under way when the time to drain is over."""
+    return Unavailable("the gateway is shutting down, try again")
+
+
+def headers_of(response: Response, request_id: str) -> list[tuple[bytes, bytes]]:
+    """All headers of an answer that is sent at once."""
+    return [
         *response.headers,
         (b"content-length", b"%d" % len(response.body)),
         (b"x-request-id", request_id.encode()),
     ]
+
+
+async def send_response(send: Send, response: Response, request_id: str) -> None:
+    headers = headers_of(response, request_id)
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
 

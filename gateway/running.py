@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from gateway.app import AppLimits, Gateway, Page
 from gateway.backends import Backend, open_backends
 from gateway.directory import Directory, open_directory
+from gateway.door import open_door
 from gateway.form import FormLimits
 from gateway.front import running_front
 from gateway.mesh import Mesh
@@ -30,6 +31,7 @@ from gateway.records import InputLog, open_input_log
 from gateway.request import JSON
 from gateway.routes import Routes, routes_of
 from gateway.settings import GatewaySettings
+from gateway.shortcut import Shortcut
 from gateway.traffic import HttpMetrics
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.chain import Chain
@@ -68,22 +70,36 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
         chain = Chain([], Limits(settings.max_concurrent_requests), ServerMetrics(registry))
         mesh = _mesh(chain, routes, backends, directory, log, settings.max_input_bytes)
         probes = Probes(directory, release, settings.stuck_seconds)
-        pages = _pages(probes, registry)
+        ops_pages = _pages(probes, registry)
         openapi = orjson.dumps(openapi_of(contracts, routes, release))
+        pages = {**ops_pages, "/openapi.json": lambda: (200, JSON, openapi)}
+        metrics = HttpMetrics(registry)
+        door = open_door(settings.max_concurrent_requests, settings.max_concurrent_body_bytes)
         app = Gateway(
             routes,
             mesh,
             OpenInference(directory, probes, settings.max_body_bytes),
-            {**pages, "/openapi.json": lambda: (200, JSON, openapi)},
-            HttpMetrics(registry),
+            pages,
+            metrics,
+            door,
             _limits(settings),
         )
+        shortcut = Shortcut(
+            routes,
+            mesh,
+            pages,
+            metrics,
+            door,
+            body_bytes=settings.max_body_bytes,
+            body_seconds=settings.body_seconds,
+        )
         stack.callback(asyncio.create_task(probes.beat()).cancel)
-        ops_port = await stack.enter_async_context(running_pages(settings.ops_address, pages))
+        ops_port = await stack.enter_async_context(running_pages(settings.ops_address, ops_pages))
         port = await stack.enter_async_context(
             running_front(
                 app,
                 settings.http_address,
+                shortcut=shortcut if settings.shortcut else None,
                 limits=ProtocolLimits(
                     settings.max_head_bytes, settings.head_seconds, settings.answer_seconds
                 ),
@@ -130,8 +146,6 @@ def _limits(settings: GatewaySettings) -> AppLimits:
     return AppLimits(
         body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_seconds,
-        bodies_bytes=settings.max_concurrent_body_bytes,
-        requests=settings.max_concurrent_requests,
         lines=settings.max_stream_lines,
         form=FormLimits(
             settings.max_form_parts, settings.max_part_header_bytes, settings.max_part_text_bytes

@@ -60,5 +60,7 @@ class GatewaySettings(ProgramSettings):
     """Size at which the input log is set aside as <name>.1 and a new one is begun."""
     input_log_files: int = Field(default=5, ge=1)
     """Full input logs that are kept; the oldest goes when another is set aside."""
+    shortcut: bool = True
+    """Whether plain requests take the short way, past ASGI; the answers are the same."""
     stuck_seconds: float = Field(default=30.0, gt=0)
     """Seconds without a turn of the event loop after which /alive on the ops port fails."""

@@ -10,6 +10,9 @@ VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
 """Route of requests that no route has; their paths would make a series each."""
 
+CLIENT_CLOSED = 499
+"""Status of requests whose client went away before it was answered."""
+
 
 class HttpMetrics:
     """Counts and times requests by route."""

@@ -139,7 +139,7 @@ async def test_when_too_many_requests_are_under_way_the_next_is_503(
 
     assert refused.status_code == 503
     assert "retry-after" in refused.headers
-    assert refused.json() == {"error": "1 requests are under way already"}
+    assert refused.json() == {"error": "requests: 1 are under way already, try again later"}
     assert answered.status_code == 200
 
 

@@ -1,0 +1,223 @@
+"""One plain request and its answer, on the short way."""
+
+from __future__ import annotations
+
+import logging
+import time
+from asyncio import Future, TimerHandle
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.beside import LARGE_BYTES
+from gateway.request import slow_body
+from gateway.response import Response, closing, failure, headers_of, leaving
+from gateway.shortcut import Shortcut, Way
+from gateway.traffic import CLIENT_CLOSED
+from gateway.transcode import answer_of, serialised_request
+from mlmesh.runtime.admission import Share
+from mlmesh.runtime.answer import Answer
+from mlmesh.runtime.call import REQUEST_ID, Call
+from mlmesh.runtime.errors import InternalError, ServingError
+
+logger = logging.getLogger(__name__)
+
+
+class _Unheard:
+    """Where the cycle of a request has an event, an exchange has nobody who waits."""
+
+    def set(self) -> None:
+        pass
+
+
+class Exchange:
+    """From the end of a request's head to the end of its answer.
+
+    It stands where uvicorn keeps the cycle of a request, and has the same attributes, so that
+    uvicorn's accounts of connections, its pipelines and its shutdown go on as they are.
+    """
+
+    __slots__ = (
+        "_body", "_call", "_connection", "_future", "_held", "_share", "_shortcut", "_started",
+        "_status", "_timer", "_way", "disconnected", "keep_alive", "response_complete", "whole",
+    )  # fmt: skip
+    message_event: ClassVar[_Unheard] = _Unheard()
+
+    def __init__(
+        self,
+        connection: HttpToolsProtocol,
+        shortcut: Shortcut,
+        way: Way,
+        call: Call,
+        keep_alive: bool,
+    ) -> None:
+        self.keep_alive = keep_alive
+        self.disconnected = False
+        self.response_complete = False
+        self.whole = False
+        """Whether all of the request is here."""
+        self._started = time.perf_counter()
+        self._connection = connection
+        self._shortcut = shortcut
+        self._way = way
+        self._call = call
+        self._body: list[bytes] = []
+        self._share = Share(shortcut.door.bodies)
+        self._future: Future[Answer] | Future[bytes] | None = None
+        self._timer: TimerHandle | None = None
+        self._held = b""
+        self._status = CLIENT_CLOSED
+        shortcut.door.requests.count += 1
+
+    def take(self, piece: bytes) -> None:
+        """More of the body has arrived."""
+        try:
+            self._share.grow(len(piece))
+        except ServingError as error:
+            self._fail(error)
+        else:
+            self._body.append(piece)
+
+    def await_body(self) -> None:
+        """Some of the body has yet to come."""
+        if self._timer is None:
+            seconds = self._shortcut.body_seconds
+            self._timer = self._connection.loop.call_later(seconds, self._give_up)
+
+    def send_on(self) -> None:
+        """The request is whole."""
+        self.whole = True
+        self._stop_timer()
+        way = self._way
+        token = REQUEST_ID.set(self._call.request_id)
+        try:
+            sent = serialised_request(way.match, way.query, b"".join(self._body))
+            future = self._shortcut.mesh.begin(way.method, sent, self._call)
+            self._future = future
+            future.add_done_callback(self._answered)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            REQUEST_ID.reset(token)
+
+    def abandon(self) -> None:
+        """The client has gone."""
+        self.disconnected = True
+        if self._future is not None:
+            self._future.cancel()
+        self._close_books()
+
+    def cancel(self, msg: str | None = None) -> None:
+        """The server will not wait any longer."""
+        if self._future is not None:
+            self._future.cancel()
+        # Not now: the server goes through its tasks, and an answer would take this one out.
+        self._connection.loop.call_soon(self._leave)
+
+    def release(self) -> None:
+        """The client takes what it is sent again."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._end(held)
+
+    def _answered(self, future: Future[Answer]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if self.response_complete:
+            return
+        if error is not None:
+            self._fail(error)
+            return
+        response = future.result().response
+        binding = self._way.match.binding
+        if len(response) >= LARGE_BYTES:
+            rendering = self._connection.loop.run_in_executor(None, answer_of, binding, response)
+            self._future = rendering
+            rendering.add_done_callback(self._rendered)
+            return
+        try:
+            body = answer_of(binding, response)
+        except Exception as failed:
+            self._fail(failed)
+        else:
+            self._succeed(body)
+
+    def _rendered(self, future: Future[bytes]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if self.response_complete:
+            return
+        if error is None:
+            self._succeed(future.result())
+        else:
+            self._fail(error)
+
+    def _succeed(self, body: bytes) -> None:
+        self._status = 200
+        head = self._shortcut.success_head(self._connection.server_state.default_headers)
+        end = b"\r\n\r\n" if self.keep_alive else b"\r\nconnection: close\r\n\r\n"
+        request_id = self._call.request_id.encode()
+        self._send(b"%b%d\r\nx-request-id: %b%b%b" % (head, len(body), request_id, end, body))
+
+    def _fail(self, error: BaseException, *, last: bool = False) -> None:
+        if self.response_complete:
+            return
+        if not isinstance(error, ServingError):
+            path = self._way.match.template
+            logger.error("request failed", extra={"path": path}, exc_info=error)
+            error = InternalError()
+        response = failure(error)
+        self._refuse(closing(response) if last else response)
+
+    def _refuse(self, response: Response) -> None:
+        self._stop_timer()
+        self._status = response.status
+        headers = [
+            *self._connection.server_state.default_headers,
+            *headers_of(response, self._call.request_id),
+        ]
+        if (b"connection", b"close") in headers:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            headers.append((b"connection", b"close"))
+        head = b"".join(b"%b: %b\r\n" % header for header in headers)
+        self._send(b"%b%b\r\n%b" % (STATUS_LINE[response.status], head, response.body))
+
+    def _send(self, answer: bytes) -> None:
+        if self._connection.flow.write_paused:
+            self._held = answer
+        else:
+            self._end(answer)
+
+    def _end(self, answer: bytes) -> None:
+        connection = self._connection
+        connection.transport.write(answer)
+        self._close_books()
+        if not self.keep_alive:
+            connection.transport.close()
+        connection.on_response_complete()
+
+    def _close_books(self) -> None:
+        if self.response_complete:
+            return
+        self.response_complete = True
+        self._stop_timer()
+        self._share.__exit__()
+        self._body = []
+        shortcut, way = self._shortcut, self._way
+        shortcut.door.requests.count -= 1
+        seconds = time.perf_counter() - self._started
+        shortcut.metrics.observe(way.verb, way.match.template, self._status, seconds)
+
+    def _leave(self) -> None:
+        self._fail(leaving(), last=True)
+
+    def _give_up(self) -> None:
+        self._fail(slow_body(self._shortcut.body_seconds))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
