@@ -10,8 +10,8 @@ import numpy as np
 import orjson
 import pytest
 
-from gateway.app import CLIENT_CLOSED
 from gateway.running import RunningGateway
+from gateway.traffic import CLIENT_CLOSED
 from mlmesh.openinference.v2 import inference_pb2 as pb
 from tests.gateway.open_inference.echo import EchoService
 
