@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from mlmesh.inference.batch import Shaping
 from mlmesh.inference.batcher import QueueLimits
 from mlmesh.inference.loading import Opened
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.options import VersionOptions
 from mlmesh.inference.session import Session
 from mlmesh.inference.version import LoadedVersion
@@ -42,4 +45,4 @@ def hosted(
     shaping = Shaping(first.inputs, True, buckets)
     opened = Opened(tuple(sessions), shaping, max_batch)
     options = VersionOptions(queue=QueueLimits(max_batch=max_batch), buckets=buckets)
-    return LoadedVersion(manifest, Path(), opened, options, lambda *_: None)
+    return LoadedVersion(manifest, Path(), opened, options, InferenceMetrics(CollectorRegistry()))

@@ -23,12 +23,12 @@ from rich.progress import track
 from rich.table import Table
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.options import HostOptions
 from mlmesh.inference.session import Session, SessionOptions
 from mlmesh.registry.keys import PrivateKey
 from mlmesh.registry.manifest import MODEL_FILE, Manifest, sha256_of, write_manifest
 from mlmesh.registry.signature import SIGNATURE_FILE, Trust, sign
-from mlmesh.runtime.metrics import InferenceMetrics
 
 LOAD = 0.7
 ROUNDS = 8

@@ -43,12 +43,11 @@ from gateway.routes import Match, RouteNotFound, Routes, WrongVerb
 from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics
 from gateway.transcode import answer_of, serialised_lines
 from mlmesh.runtime.admission import Share
-from mlmesh.runtime.call import REQUEST_ID, Call
+from mlmesh.runtime.call import REQUEST_ID, Call, sampled_trace_id
 from mlmesh.runtime.errors import InternalError, ServingError
+from mlmesh.runtime.pages import AcceptPage, Page
 
 logger = logging.getLogger(__name__)
-
-Page = Callable[[], tuple[int, str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Gateway:
         routes: Routes,
         mesh: Mesh,
         open_inference: OpenInference,
-        pages: Mapping[str, Page],
+        pages: Mapping[str, Page | AcceptPage],
         metrics: HttpMetrics,
         door: Door,
         limits: AppLimits,
@@ -107,22 +106,23 @@ class Gateway:
             visit.status = CLIENT_CLOSED
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.observe(request.verb, visit.route, visit.status, seconds)
+            trace_id = sampled_trace_id(visit.call.traceparent)
+            self._metrics.observe(request.verb, visit.route, visit.status, seconds, trace_id)
 
     async def _answer(self, visit: _Visit, receive: Receive, send: Send) -> None:
         try:
             response = await self._response(visit, receive, send)
         except ServingError as error:
-            response = visit.refuse(error)
+            response = self._refused(visit, error)
         except Disconnected:
             raise
         except asyncio.CancelledError:
             if visit.status != CLIENT_CLOSED:
                 raise
-            response = closing(visit.refuse(leaving()))
+            response = closing(self._refused(visit, leaving()))
         except Exception:
             logger.exception("request failed", extra={"path": visit.request.path[:200]})
-            response = visit.refuse(InternalError())
+            response = self._refused(visit, InternalError())
         if response is not None:
             visit.status = response.status
             if not visit.body_read and visit.request.header(b"expect"):
@@ -130,12 +130,16 @@ class Gateway:
                 response = closing(response)
             await send_response(send, response, visit.call.request_id)
 
+    def _refused(self, visit: _Visit, error: ServingError) -> Response:
+        self._metrics.refused(error)
+        return visit.refuse(error)
+
     async def _response(self, visit: _Visit, receive: Receive, send: Send) -> Response | None:
         """The answer, or None when it has been sent as a stream. Raises ServingError."""
         request = visit.request
         if request.path in self._pages:
             visit.route = request.path
-            return _page(request, self._pages[request.path])
+            return await _page(request, self._pages[request.path])
         if is_open_inference(request.path):
             visit.refuse = refusal
         if request.verb == "OPTIONS":
@@ -249,8 +253,12 @@ async def _while_connected(receive: Receive) -> AsyncIterator[None]:
             await listening
 
 
-def _page(request: Request, page: Page) -> Response:
+async def _page(request: Request, page: Page | AcceptPage) -> Response:
     if request.verb not in ("GET", "HEAD"):
         raise WrongVerb(["GET", "HEAD"])
-    status, kind, body = page()
+    if isinstance(page, AcceptPage):
+        # All metrics take tens of milliseconds to write.
+        status, kind, body = await asyncio.to_thread(page.answer, request.header(b"accept"))
+    else:
+        status, kind, body = page()
     return Response(status, body, ((b"content-type", kind.encode()),))

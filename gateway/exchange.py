@@ -17,7 +17,7 @@ from gateway.traffic import CLIENT_CLOSED
 from gateway.transcode import answer_of, serialised_request
 from mlmesh.runtime.admission import Share
 from mlmesh.runtime.answer import Answer
-from mlmesh.runtime.call import REQUEST_ID, Call
+from mlmesh.runtime.call import REQUEST_ID, Call, sampled_trace_id
 from mlmesh.runtime.errors import InternalError, ServingError
 
 logger = logging.getLogger(__name__)
@@ -168,6 +168,7 @@ class Exchange:
             path = self._way.match.template
             logger.error("request failed", extra={"path": path}, exc_info=error)
             error = InternalError()
+        self._shortcut.metrics.refused(error)
         response = failure(error)
         self._refuse(closing(response) if last else response)
 
@@ -209,7 +210,8 @@ class Exchange:
         shortcut, way = self._shortcut, self._way
         shortcut.door.requests.count -= 1
         seconds = time.perf_counter() - self._started
-        shortcut.metrics.observe(way.verb, way.match.template, self._status, seconds)
+        trace_id = sampled_trace_id(self._call.traceparent)
+        shortcut.metrics.observe(way.verb, way.match.template, self._status, seconds, trace_id)
 
     def _leave(self) -> None:
         self._fail(leaving(), last=True)

@@ -6,15 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 import orjson
 from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
 
-from gateway.app import AppLimits, Gateway, Page
+from gateway.app import AppLimits, Gateway
 from gateway.backends import Backend, open_backends
 from gateway.directory import Directory, open_directory
 from gateway.door import open_door
@@ -27,6 +26,7 @@ from gateway.openapi import openapi_of
 from gateway.probes import Probes
 from gateway.process import gateway_service
 from gateway.protocol import ProtocolLimits
+from gateway.reachability import show_reachability
 from gateway.records import InputLog, open_input_log
 from gateway.request import JSON
 from gateway.routes import Routes, routes_of
@@ -36,8 +36,9 @@ from gateway.traffic import HttpMetrics
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.chain import Chain
 from mlmesh.runtime.contracts import Contracts, load_contracts
-from mlmesh.runtime.metrics import ServerMetrics, metrics_page
-from mlmesh.runtime.pages import running_pages
+from mlmesh.runtime.loop_lag import watching_lag
+from mlmesh.runtime.metrics import ServerMetrics, metrics_page, open_registry
+from mlmesh.runtime.pages import AcceptPage, Page, running_pages
 from mlmesh.runtime.program import BadConfiguration
 
 
@@ -54,9 +55,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
 
     Raises OSError when an address cannot be had, BadConfiguration when contracts are wrong.
     """
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
+    registry = open_registry()
     contracts, routes = _contracts(settings)
     release = version("mlmesh")
     async with AsyncExitStack() as stack:
@@ -64,6 +63,8 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
         directory = await stack.enter_async_context(
             open_directory(backends.values(), settings.directory_seconds)
         )
+        show_reachability(registry, directory)
+        await stack.enter_async_context(watching_lag(registry))
         log = await stack.enter_async_context(
             open_input_log(settings.input_log, settings.input_log_bytes, settings.input_log_files)
         )
@@ -75,6 +76,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
         pages = {**ops_pages, "/openapi.json": lambda: (200, JSON, openapi)}
         metrics = HttpMetrics(registry)
         door = open_door(settings.max_concurrent_requests, settings.max_concurrent_body_bytes)
+        metrics.read_load(lambda: door.requests.count, lambda: door.bodies.used)
         app = Gateway(
             routes,
             mesh,
@@ -133,12 +135,12 @@ def _mesh(
     return mesh
 
 
-def _pages(probes: Probes, registry: CollectorRegistry) -> dict[str, Page]:
+def _pages(probes: Probes, registry: CollectorRegistry) -> dict[str, Page | AcceptPage]:
     return {
         "/alive": probes.alive,
         "/ready": probes.ready,
         "/health": probes.health,
-        "/metrics": lambda: (200, *metrics_page(registry)),
+        "/metrics": AcceptPage(partial(metrics_page, registry)),
     }
 
 

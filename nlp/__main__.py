@@ -8,7 +8,9 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
+from mlmesh.inference.gpu import show_gpus
 from mlmesh.inference.host import open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.models_service import models_service
 from mlmesh.inference.open_inference.service import NAME as OPEN_INFERENCE, open_inference_service
 from mlmesh.inference.required_models import require_models
@@ -16,7 +18,6 @@ from mlmesh.inference.settings import host_options
 from mlmesh.inference.watch import watching
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics
 from mlmesh.runtime.program import run_program
 from mlmesh.runtime.serving import serve
 from nlp.service import CONTRACT, OwnModels, nlp_service
@@ -37,6 +38,7 @@ async def open_services(
 ) -> AsyncIterator[Sequence[Service]]:
     """Load the models and give the services that answer for them."""
     options = host_options(settings, frozenset({CONTRACT.full_name}))
+    show_gpus(registry)
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host(options, InferenceMetrics(registry)))
         require_models(host, settings, OWN_MODELS)

@@ -11,11 +11,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.models_service import models_service
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from mlmesh.v1 import mesh_pb2_grpc, predictor_pb2 as pb, predictor_pb2_grpc as rpc
 from predictor.service import predictor_service

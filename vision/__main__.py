@@ -9,7 +9,9 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
+from mlmesh.inference.gpu import show_gpus
 from mlmesh.inference.host import open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.models_service import models_service
 from mlmesh.inference.open_inference.service import NAME as OPEN_INFERENCE, open_inference_service
 from mlmesh.inference.required_models import require_models
@@ -17,7 +19,7 @@ from mlmesh.inference.settings import host_options
 from mlmesh.inference.watch import watching
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics
+from mlmesh.runtime.instruments import Counter
 from mlmesh.runtime.program import run_program
 from mlmesh.runtime.serving import serve
 from vision.image_answers import AnswerLimits
@@ -41,6 +43,7 @@ async def open_services(
 ) -> AsyncIterator[Sequence[Service]]:
     """Load the models and give the services that answer for them."""
     options = host_options(settings, frozenset({CONTRACT.full_name}))
+    show_gpus(registry)
     async with AsyncExitStack() as stack:
         host = await stack.enter_async_context(open_host(options, InferenceMetrics(registry)))
         require_models(host, settings, OWN_MODELS)
@@ -59,6 +62,11 @@ async def open_services(
             ImageReader(limits, threads),
             own,
             AnswerLimits(settings.max_overlay_side, settings.max_answer_bytes),
+            Counter(
+                registry,
+                "video_frames_dropped_total",
+                "Frames of videos that were not looked at, for a newer one came.",
+            ).series(),
         )
         yield [
             vision,

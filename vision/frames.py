@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import ServingError
+from mlmesh.runtime.instruments import Value
 from mlmesh.runtime.item_stream import AnswerItem
 from mlmesh.runtime.room import Room
 
@@ -52,14 +53,18 @@ class _Frame:
 
 
 class FrameStream:
-    """Answers one stream after another; `response` is the type of its answers."""
+    """Answers one stream after another.
 
-    def __init__(self, response: type[Message], answer: AnswerItem) -> None:
+    response: the type of its answers. dropped: counts the frames that are left out.
+    """
+
+    def __init__(self, response: type[Message], answer: AnswerItem, dropped: Value) -> None:
         self._response = response
         self._answer = answer
+        self._dropped = dropped
 
     async def __call__(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Message]:
-        frames = _Frames(self._response, self._answer, call)
+        frames = _Frames(self._response, self._answer, call, self._dropped)
         reading = asyncio.create_task(frames.read(requests))
         try:
             async for answer in frames.answers():
@@ -72,10 +77,13 @@ class FrameStream:
 class _Frames:
     """The frames of one stream that were read and whose answers were not taken yet."""
 
-    def __init__(self, response: type[Message], answer: AnswerItem, call: Call) -> None:
+    def __init__(
+        self, response: type[Message], answer: AnswerItem, call: Call, dropped: Value
+    ) -> None:
         self._response = response
         self._answer = answer
         self._call = call
+        self._dropped = dropped
         self._in_order: asyncio.Queue[_Frame | None] = asyncio.Queue()
         self._waiting: deque[_Frame] = deque()
         self._under_way = 0
@@ -126,6 +134,7 @@ class _Frames:
             self._waiting.remove(frame)
             self._room.leave(frame.size)
             frame.item = None
+            self._dropped.add()
             frame.answer.set_result(self._response(id=frame.name, status=Dropped().status()))
 
     def _begin(self, group: asyncio.TaskGroup) -> None:

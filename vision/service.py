@@ -13,6 +13,7 @@ from mlmesh.inference.version import LoadedVersion
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.errors import Unavailable
+from mlmesh.runtime.instruments import Value
 from mlmesh.v1 import vision_pb2 as pb
 from vision.batches import Outcome, each_image
 from vision.classification import classifier_model
@@ -154,7 +155,9 @@ def vision_service(
     reader: ImageReader,
     own: OwnModels | None = None,
     limits: AnswerLimits | None = None,
+    dropped: Value | None = None,
 ) -> Service:
-    """VisionService for the models of `host`."""
+    """VisionService for the models of `host`. dropped: counts the frames that are left out."""
     servicer = VisionService(host, reader, own or OwnModels(), limits or AnswerLimits())
-    return Service(CONTRACT, servicer, STREAMS, FrameStream)
+    frames = partial(FrameStream, dropped=dropped or Value())
+    return Service(CONTRACT, servicer, STREAMS, frames)

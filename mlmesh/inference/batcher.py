@@ -67,7 +67,8 @@ class Batcher(Generic[Item, Result]):
     """Runs items together.
 
     runners: each takes items and gives one result for each, in order; they share the queue.
-    on_taken: told the seconds that every item waited before it ran.
+    on_taken: told the seconds that every item waited before it ran. on_dropped: told why an item is
+    not run: queue_full, too_large, hopeless, expired or given_up.
     """
 
     def __init__(
@@ -75,10 +76,12 @@ class Batcher(Generic[Item, Result]):
         *runners: RunBatch[Item, Result],
         limits: QueueLimits = DEFAULT_LIMITS,
         on_taken: Callable[[float], None] | None = None,
+        on_dropped: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._runners = runners
         self._limits = limits
         self._on_taken = on_taken
+        self._on_dropped = on_dropped
         self._queue: list[_Waiting[Item, Result]] = []
         self._rows = 0
         self._bytes = 0
@@ -106,6 +109,14 @@ class Batcher(Generic[Item, Result]):
             _leave_unanswered(waiting)
         # They hold the model: whoever still knows the batcher must not keep its memory.
         self._runners = ()
+
+    @property
+    def waiting_rows(self) -> int:
+        return self._rows
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._bytes
 
     async def submit(
         self,
@@ -150,6 +161,7 @@ class Batcher(Generic[Item, Result]):
         if at < len(self._queue) and self._queue[at] is waiting:
             del self._queue[at]
             self._forget(waiting)
+            self._on_dropped("given_up")
 
     def _forget(self, waiting: _Waiting[Item, Result]) -> None:
         self._rows -= waiting.size
@@ -157,14 +169,15 @@ class Batcher(Generic[Item, Result]):
 
     def _refuse_overload(self, size: int, nbytes: int) -> None:
         most, most_bytes = self._limits.max_waiting, self._limits.max_waiting_bytes
-        if size > most:
-            raise TooLarge(f"{size} rows at once, the most that may wait is {most}")
-        if nbytes > most_bytes:
-            raise TooLarge(f"{nbytes} bytes at once, the most that may wait is {most_bytes}")
-        if self._rows + size > most:
-            raise Overloaded(f"{self._rows} rows are waiting for this model, try again later")
-        if self._bytes + nbytes > most_bytes:
-            raise Overloaded(f"{self._bytes} bytes are waiting for this model, try again later")
+        if size > most or nbytes > most_bytes:
+            self._on_dropped("too_large")
+            what, limit = (f"{size} rows", most) if size > most else (f"{nbytes} bytes", most_bytes)
+            raise TooLarge(f"{what} at once, the most that may wait is {limit}")
+        if self._rows + size > most or self._bytes + nbytes > most_bytes:
+            self._on_dropped("queue_full")
+            full = self._rows + size > most
+            what = f"{self._rows} rows" if full else f"{self._bytes} bytes"
+            raise Overloaded(f"{what} are waiting for this model, try again later")
 
     def _refuse_hopeless(self, waiting: _Waiting[Item, Result]) -> None:
         """Do not queue what would be dropped later: its caller is better told now."""
@@ -172,6 +185,7 @@ class Batcher(Generic[Item, Result]):
         # The runners share what lies before it; the item itself is run by one of them.
         rows = self._rows_before(waiting) // len(self._runners) + waiting.size
         if free + self._cost.seconds(rows) > waiting.deadline:
+            self._on_dropped("hopeless")
             raise DeadlineExceeded("too much waits for this model to answer before the deadline")
 
     def _rows_before(self, waiting: _Waiting[Item, Result]) -> int:
@@ -210,7 +224,7 @@ class Batcher(Generic[Item, Result]):
             seen += 1
             self._forget(waiting)
             # Nobody waits for what was given up or is late; do not spend the accelerator on it.
-            if _is_wanted(waiting, now):
+            if self._is_wanted(waiting, now):
                 batch.append(waiting)
                 rows += waiting.size
         self._queue[:seen] = passed_over
@@ -276,19 +290,19 @@ class Batcher(Generic[Item, Result]):
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
             now = time.monotonic()
-            if wanted := [waiting for waiting in half if _is_wanted(waiting, now)]:
+            if wanted := [waiting for waiting in half if self._is_wanted(waiting, now)]:
                 await self._answer(wanted, runner)
+
+    def _is_wanted(self, waiting: _Waiting[Item, Result], now: float) -> bool:
+        if waiting.result.done():
+            return False
+        if waiting.deadline <= now:
+            self._on_dropped("expired")
+            waiting.result.set_exception(DeadlineExceeded("the deadline passed in the queue"))
+            return False
+        return True
 
 
 def _leave_unanswered(waiting: _Waiting[Item, Result]) -> None:
     if not waiting.result.done():
         waiting.result.set_exception(Unavailable(UNLOADED))
-
-
-def _is_wanted(waiting: _Waiting[Item, Result], now: float) -> bool:
-    if waiting.result.done():
-        return False
-    if waiting.deadline <= now:
-        waiting.result.set_exception(DeadlineExceeded("the deadline passed in the queue"))
-        return False
-    return True

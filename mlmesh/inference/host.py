@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mlmesh.inference.catalogue import Catalogue
 from mlmesh.inference.hosted_model import HostedModel, VersionState, unknown
+from mlmesh.inference.metrics import InferenceMetrics, State
 from mlmesh.inference.name_locks import NameLocks
 from mlmesh.inference.opening import Copied, Opener
 from mlmesh.inference.options import HostOptions
@@ -20,7 +22,6 @@ from mlmesh.inference.version import Hold, LoadedVersion
 from mlmesh.registry.pointers import BadPointers, Pointers, check_label, check_room
 from mlmesh.registry.store import BadVersion, StoredVersion
 from mlmesh.runtime.errors import InvalidInput, ModelNotFound, NotFound, Precondition
-from mlmesh.runtime.metrics import InferenceMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -209,8 +210,19 @@ class Host:
         await version.__aenter__()
         stored = copied.stored
         replaced = self.models[stored.model].put(stored.version, version)
-        self._metrics.loaded(stored.model, stored.version, version.provider)
+        seconds = time.monotonic() - copied.began
+        self._metrics.loaded(stored.model, stored.version, version.provider, seconds)
+        if replaced is not None:
+            self._metrics.swapped(stored.model)
         await self._retirement.free([replaced])
+
+    def states(self) -> list[State]:
+        """The model, version and state of all; may be asked for from any thread."""
+        return [
+            (model.name, one.version, one.state)
+            for model in list(self.models.values())
+            for one in model.states()
+        ]
 
     def _gone(self, version: LoadedVersion) -> None:
         name, number = version.manifest.name, version.manifest.version
@@ -230,6 +242,7 @@ class Host:
             await self._retirement.free([model.forget(one) for one in gone])
             if not model.states():
                 del self.models[model.name]
+                self._metrics.forgotten(model.name)
 
     def _changed(self, stored: StoredVersion, model: HostedModel) -> bool:
         return self._catalogue.digest(stored) != self._catalogue.digest_of(
@@ -248,6 +261,7 @@ class Host:
         names = {"model": stored.model, "version": stored.version}
         logger.error("model failed", extra={**names, "reason": reason})
         self.models[stored.model].fail(stored.version, reason)
+        self._metrics.failed()
 
     def _read_pointers(self, model: HostedModel) -> None:
         try:
@@ -295,9 +309,11 @@ async def open_host(options: HostOptions, metrics: InferenceMetrics) -> AsyncIte
     A version that cannot be loaded is kept as failed, with the reason.
     """
     with scratch_folder() as scratch:
-        host = Host(options, Opener(options, scratch, metrics.observe), metrics)
+        host = Host(options, Opener(options, scratch, metrics), metrics)
+        metrics.read_states(host.states)
         try:
             await host.follow()
             yield host
         finally:
+            metrics.forget_states(host.states)
             await host.close()

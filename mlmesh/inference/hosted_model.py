@@ -60,9 +60,10 @@ class HostedModel:
         return found if found is not None else self._labelled(version)
 
     def states(self) -> list[VersionState]:
-        """All versions, oldest first."""
+        """All versions, oldest first; may be asked for from any thread."""
         ready = {
-            name: VersionState(name, "READY", self.remarks.get(name, "")) for name in self.versions
+            name: VersionState(name, "READY", self.remarks.get(name, ""))
+            for name in list(self.versions)
         }
         states = {**self.others, **ready}
         return [states[name] for name in sorted(states, key=version_order)]

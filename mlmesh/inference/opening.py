@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlmesh.inference.loading import open_version
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.options import HostOptions, VersionOptions
 from mlmesh.inference.trial import Candidate, try_versions
-from mlmesh.inference.version import LoadedVersion, Observe
+from mlmesh.inference.version import LoadedVersion
 from mlmesh.registry.manifest import Manifest
 from mlmesh.registry.private_copy import copy_verified
 from mlmesh.registry.store import StoredVersion
@@ -40,21 +41,24 @@ class Copied:
     stored: StoredVersion
     folder: Path
     manifest: Manifest
+    began: float
+    """When copying began, in seconds of time.monotonic()."""
 
 
 class Opener:
     """scratch: a folder of our own for the private copies."""
 
-    def __init__(self, options: HostOptions, scratch: Path, observe: Observe) -> None:
+    def __init__(self, options: HostOptions, scratch: Path, metrics: InferenceMetrics) -> None:
         self._options = options
         self._scratch = scratch
-        self._observe = observe
+        self._metrics = metrics
         self._count = 0
         # Trials take a process and memory each; one that never ends must not hold up the others.
         self._trials = asyncio.Semaphore(MOST_TRIALS)
 
     async def copy(self, stored: StoredVersion) -> Copied:
         """Make the private copy; raises BadVersion."""
+        began = time.monotonic()
         self._count += 1
         folder = self._scratch / f"{self._count}-{stored.model}-{stored.version}"
         options = self._options
@@ -65,7 +69,7 @@ class Opener:
         except asyncio.CancelledError:
             await _remove(folder)
             raise
-        return Copied(stored, folder, manifest)
+        return Copied(stored, folder, manifest, began)
 
     async def tried(self, copies: Sequence[Copied]) -> list[str]:
         """Why each version cannot be loaded; empty where it can, or is not tried."""
@@ -84,7 +88,7 @@ class Opener:
             lambda: open_version(copied.folder, manifest, options),
             gives_way=not _has_threads(options),
         )
-        version = LoadedVersion(manifest, copied.folder, opened, options, self._observe)
+        version = LoadedVersion(manifest, copied.folder, opened, options, self._metrics)
         logger.info(
             "model loaded",
             extra={

@@ -19,6 +19,7 @@ import numpy as np
 from mlmesh.inference.batch import Shaping
 from mlmesh.inference.batcher import Batcher, RunBatch
 from mlmesh.inference.loading import Opened
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.options import VersionOptions
 from mlmesh.inference.session import Array, Arrays, RunOptions, Session, stoppable
 from mlmesh.inference.statistics import Spent, Statistics
@@ -29,8 +30,6 @@ LONG_WORK = 16_384
 """Texts that are looked at on the event loop; more of them keep it for milliseconds."""
 
 View = TypeVar("View")
-Observe = Callable[[str, str, float], None]
-"""Told the model, the version and the seconds of every run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class LoadedVersion:
         folder: Path,
         opened: Opened,
         options: VersionOptions,
-        observe: Observe,
+        metrics: InferenceMetrics,
     ) -> None:
         self.manifest = manifest
         self.folder = folder
@@ -69,7 +68,8 @@ class LoadedVersion:
         self.max_batch = opened.max_batch
         self.options = options
         self.statistics = Statistics()
-        self._observe = observe
+        self._metrics = metrics
+        self._books = metrics.version(manifest.name, manifest.version)
         self._sessions = opened.sessions
         self._stack = AsyncExitStack()
         self._views: dict[Any, Any] = {}
@@ -81,8 +81,16 @@ class LoadedVersion:
         queue = replace(self.options.queue, max_batch=self.max_batch)
         runners = [self._runner(session) for session in self._sessions]
         self._batcher = await self._stack.enter_async_context(
-            Batcher(*runners, limits=queue, on_taken=self._count_waiting)
+            Batcher(
+                *runners,
+                limits=queue,
+                on_taken=self._count_waiting,
+                on_dropped=self._books.dropped,
+            )
         )
+        watched = (self.manifest.name, self.manifest.version, self._batcher)
+        self._metrics.watch(*watched)
+        self._stack.callback(self._metrics.unwatch, *watched)
         return self
 
     async def __aexit__(
@@ -161,17 +169,22 @@ class LoadedVersion:
         async def run(items: Sequence[Arrays], stop: Stop) -> list[Answer]:
             options = stoppable()
             stop.on_request(partial(setattr, options, "terminate", True))
-            answers, rows, spent = await loop.run_in_executor(
-                thread, run_batch, session, self.shaping, items, options
-            )
+            try:
+                answers, rows, spent = await loop.run_in_executor(
+                    thread, run_batch, session, self.shaping, items, options
+                )
+            except Exception:
+                self._books.failed()
+                raise
             self.statistics.ran(len(items), rows, spent)
-            self._observe(self.manifest.name, self.manifest.version, spent.computing / 1e9)
+            self._books.ran(rows, spent)
             return answers
 
         return run
 
     def _count_waiting(self, seconds: float) -> None:
         self.statistics.queue.add(int(seconds * 1e9))
+        self._books.waited(seconds)
 
 
 class Hold:

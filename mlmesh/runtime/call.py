@@ -17,6 +17,8 @@ _REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT_SHAPE = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
+_ODD = frozenset("13579bdf")
+"""Last digits of the flags of a trace that is recorded."""
 
 # Ids must differ, not resist guessing, and a system call for each would cost more than the id.
 _random = random.Random(os.urandom(32))
@@ -55,6 +57,13 @@ def traceparent_of(offered: str) -> str:
     if _TRACEPARENT_SHAPE.fullmatch(offered):
         return offered
     return f"00-{_random.getrandbits(128) or 1:032x}-{_random.getrandbits(64) or 1:016x}-00"
+
+
+def sampled_trace_id(traceparent: str) -> str:
+    """The id of the trace when its caller records it, else ""; whatever the text is."""
+    if traceparent[-1:] in _ODD and _TRACEPARENT_SHAPE.fullmatch(traceparent):
+        return traceparent[3:35]
+    return ""
 
 
 def deadline_after(seconds: float | None) -> float:

@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError, Message
 
 from mlmesh.runtime import rules
 from mlmesh.runtime.admission import Budget, Gauge, Limits, Share
-from mlmesh.runtime.call import REQUEST_ID, Call
+from mlmesh.runtime.call import REQUEST_ID, Call, sampled_trace_id
 from mlmesh.runtime.contracts import Method, methods_of, wire_name
 from mlmesh.runtime.errors import (
     DeadlineExceeded,
@@ -30,7 +30,7 @@ from mlmesh.runtime.errors import (
     Unsupported,
 )
 from mlmesh.runtime.item_stream import AnswerItem, ItemStream
-from mlmesh.runtime.metrics import ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics, StreamMetrics
 from mlmesh.runtime.wire_text import undecodable_text
 
 logger = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ class _Streaming:
     answer: StreamBehaviour
     check: CheckBytes
     refusal: Refusal
+    metrics: StreamMetrics
 
 
 class Chain:
@@ -104,6 +105,9 @@ class Chain:
         self._calls = Gauge(limits.calls, "calls")
         self._streams = Gauge(limits.streams, "streams")
         self._bytes = Budget(limits.request_bytes)
+        metrics.read_load(
+            lambda: self._calls.count, lambda: self._streams.count, lambda: self._bytes.used
+        )
         self._unary: dict[str, _Unary] = {}
         self._streaming: dict[str, _Streaming] = {}
         self._draining = False
@@ -121,13 +125,19 @@ class Chain:
             if item := service.item_streams.get(name):
                 answer_item = partial(self.perform, methods[item].path)
                 answer = service.open_item_stream(method.response, answer_item)
-                self._streaming[method.path] = _Streaming(method, answer, check, refusal)
+                self._add_stream(method, answer, check, refusal)
             elif method.unary:
                 unary = getattr(service.servicer, name)
                 self._unary[method.path] = _Unary(method, unary, check, refusal)
             else:
                 stream = getattr(service.servicer, name)
-                self._streaming[method.path] = _Streaming(method, stream, check, refusal)
+                self._add_stream(method, stream, check, refusal)
+
+    def _add_stream(
+        self, method: Method, answer: StreamBehaviour, check: CheckBytes, refusal: Refusal
+    ) -> None:
+        metrics = self._metrics.stream(method)
+        self._streaming[method.path] = _Streaming(method, answer, check, refusal, metrics)
 
     async def answer(self, path: str, request: bytes, call: Call) -> bytes:
         """The answer of the unary method at `path`; raises ServingError."""
@@ -145,7 +155,7 @@ class Chain:
         carries = method.scope == CARRY_SCOPE
         places = self._streams if carries else self._calls
         size = len(request) if isinstance(request, bytes) and not carries else 0
-        with self._observed(method, served.refusal), places, Share(self._bytes, size):
+        with self._observed(method, served.refusal, call), places, Share(self._bytes, size):
             call = call.within(method.timeout)
             message = request
             if isinstance(message, bytes):
@@ -162,10 +172,11 @@ class Chain:
         served = self._streaming[path]
         method = served.method
         REQUEST_ID.set(call.request_id)
-        with self._observed(method, served.refusal), self._streams:
+        with self._observed(method, served.refusal, call), self._streams:
             call = call.within(method.timeout)
             async with _Deadline(call):
                 async for response in served.answer(self._read(served, requests), call):
+                    served.metrics.sent.value += 1
                     yield response.SerializeToString()
 
     def stop_reading(self) -> None:
@@ -195,21 +206,24 @@ class Chain:
                 return
             finally:
                 self._readers.discard(task)
+            served.metrics.received.value += 1
             served.check(request)
             message = _parsed(served.method, request)
             rules.check(message)
             yield message
 
     @contextmanager
-    def _observed(self, method: Method, refusal: Refusal) -> Iterator[None]:
+    def _observed(self, method: Method, refusal: Refusal, call: Call) -> Iterator[None]:
         """Count and time a call, and let nothing but ServingErrors and cancellation out."""
         started = time.perf_counter()
+        trace_id = sampled_trace_id(call.traceparent)
         code = "OK"
         try:
             yield
         except ServingError as error:
             told = refusal(error)
             code = told.code.name
+            self._metrics.refused(method, error.reason)
             logger.info(
                 "call refused",
                 extra={"method": method.path, "code": code, "reason": told.message[:300]},
@@ -225,7 +239,7 @@ class Chain:
             logger.exception("call failed", extra={"method": method.path})
             raise InternalError from error
         finally:
-            self._metrics.observe(method, code, time.perf_counter() - started)
+            self._metrics.observe(method, code, time.perf_counter() - started, trace_id)
 
 
 class _Deadline:

@@ -5,14 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore, Thread
 from typing import Any
 
 import orjson
 
-Page = Callable[[], tuple[int, str, bytes]]
-"""Gives the status, the content type and the body."""
+Answer = tuple[int, str, bytes]
+"""Status, content type and body."""
+Page = Callable[[], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptPage:
+    """A page in the form that the client's Accept header asks for."""
+
+    answer: Callable[[str], Answer]
+
+
+def answer_of(page: Page | AcceptPage, accept: str) -> Answer:
+    """What a page answers to a client with this Accept header."""
+    return page.answer(accept) if isinstance(page, AcceptPage) else page()
 
 
 MAX_CONNECTIONS = 64
@@ -44,7 +58,7 @@ class _Server(ThreadingHTTPServer):
 
 
 @asynccontextmanager
-async def running_pages(address: str, pages: Mapping[str, Page]) -> AsyncIterator[int]:
+async def running_pages(address: str, pages: Mapping[str, Page | AcceptPage]) -> AsyncIterator[int]:
     """Serve `pages` by their paths on `address` inside the block and yield the port.
 
     Raises OSError when the address cannot be had.
@@ -63,7 +77,7 @@ async def running_pages(address: str, pages: Mapping[str, Page]) -> AsyncIterato
         server.server_close()
 
 
-def _handler(pages: Mapping[str, Page]) -> type[BaseHTTPRequestHandler]:
+def _handler(pages: Mapping[str, Page | AcceptPage]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 10  # seconds that a client may take to send its request
         server_version = "mlmesh"
@@ -71,7 +85,8 @@ def _handler(pages: Mapping[str, Page]) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             page = pages.get(self.path.partition("?")[0])
-            self._send(*(page() if page else _refusal(404)))
+            accept = self.headers.get("accept", "")
+            self._send(*(answer_of(page, accept) if page else _refusal(404)))
 
         do_HEAD = do_GET  # noqa: N815 the library's name
 

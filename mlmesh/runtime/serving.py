@@ -6,16 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
 
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health, running_health
-from mlmesh.runtime.metrics import ServerMetrics, metrics_page
-from mlmesh.runtime.pages import running_pages
+from mlmesh.runtime.loop_lag import watching_lag
+from mlmesh.runtime.metrics import ServerMetrics, metrics_page, open_registry
+from mlmesh.runtime.pages import AcceptPage, running_pages
 from mlmesh.runtime.server import running_server
 from mlmesh.runtime.settings import ServiceSettings
 from mlmesh.runtime.shutdown import LeftEarly, shutdown_on_signals
@@ -42,18 +42,17 @@ async def serve(
 async def _serve(
     settings: ServiceSettings, names: Sequence[str], open_services: OpenServices, modality: str
 ) -> None:
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
+    registry = open_registry()
     health = Health(names, stuck_seconds=settings.stuck_seconds)
     async with AsyncExitStack() as stack:
         shutdown = stack.enter_context(shutdown_on_signals())
         await stack.enter_async_context(running_health(settings.health_address, health))
         await stack.enter_async_context(
             running_pages(
-                settings.metrics_address, {"/metrics": lambda: (200, *metrics_page(registry))}
+                settings.metrics_address, {"/metrics": AcceptPage(partial(metrics_page, registry))}
             )
         )
+        await stack.enter_async_context(watching_lag(registry))
         async with shutdown.ends_the_task():
             services = await stack.enter_async_context(open_services(registry, health))
         port = await stack.enter_async_context(

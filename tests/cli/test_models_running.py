@@ -14,13 +14,14 @@ from prometheus_client import CollectorRegistry
 
 from gateway.running import running_gateway
 from mlmesh.inference.host import open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.models_service import models_service
 from mlmesh.inference.options import HostOptions
 from mlmesh.registry.keys import development_key
 from mlmesh.registry.pointers import Pointers, read_pointers
 from mlmesh.registry.signature import trust_of
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from predictor.service import predictor_service
 from tests.gateway.conftest import settings_for

@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry
 from gateway.running import RunningGateway, running_gateway
 from gateway.settings import GatewaySettings
 from mlmesh.inference.host import open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.models_service import models_service
 from mlmesh.inference.open_inference.service import open_inference_service
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from predictor.service import predictor_service
 from tests.tiny_models import host_options

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
+from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.loading import Opened, open_version
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.options import VersionOptions
 from mlmesh.inference.session import Array
 from mlmesh.inference.version import LoadedVersion
@@ -30,7 +32,7 @@ async def loaded(
         folder,
         opened or opened_from(folder, options),
         options,
-        lambda *_: None,
+        InferenceMetrics(CollectorRegistry()),
     )
     async with version:
         yield version

@@ -13,13 +13,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.watch import watching
 from mlmesh.runtime.errors import (
     ModelNotFound,
     Precondition,
     Unavailable,
 )
-from mlmesh.runtime.metrics import InferenceMetrics
 from tests.tiny_models import host_options, sign_version, write_classifier, write_slow
 
 ROW = {"features": np.array([[1, 2]], np.float32)}

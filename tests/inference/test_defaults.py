@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.registry.manifest import read_manifest, sha256_of, write_manifest
 from mlmesh.registry.pointers import read_pointers
 from mlmesh.runtime.errors import (
@@ -19,7 +20,6 @@ from mlmesh.runtime.errors import (
     Precondition,
     Unavailable,
 )
-from mlmesh.runtime.metrics import InferenceMetrics
 from tests.tiny_models import host_options, sign_version, write_classifier
 
 ROW = {"features": np.array([[1, 2]], np.float32)}

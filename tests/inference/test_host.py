@@ -12,12 +12,12 @@ from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.batcher import QueueLimits
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.models_service import ModelsService
 from mlmesh.inference.options import VersionOptions
 from mlmesh.registry.manifest import sha256_of
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import ModelNotFound, Unavailable
-from mlmesh.runtime.metrics import InferenceMetrics
 from mlmesh.v1 import models_pb2 as pb
 from tests.tiny_models import host_options, sign_version, write_classifier, write_slow
 

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.models_service import models_service
 from mlmesh.inference.options import TrialLimits, VersionOptions
 from mlmesh.inference.scratch import PREFIX
@@ -22,7 +23,6 @@ from mlmesh.registry.manifest import MODEL_FILE, read_manifest, sha256_of, write
 from mlmesh.registry.pointers import MAX_LABELS, read_pointers
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InvalidInput, Precondition
-from mlmesh.runtime.metrics import InferenceMetrics
 from mlmesh.v1 import models_pb2 as pb
 from tests.tiny_models import host_options, sign_version, write_classifier
 

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.options import TrialLimits
 from mlmesh.runtime.errors import Precondition
-from mlmesh.runtime.metrics import InferenceMetrics
 from tests.inference.test_trial import write_endless
 from tests.tiny_models import host_options, write_classifier
 

@@ -12,8 +12,8 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.session import Array
-from mlmesh.runtime.metrics import InferenceMetrics
 from tests.tiny_models import host_options, write_heavy
 
 SWAPS = 50

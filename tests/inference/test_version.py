@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.batcher import QueueLimits
 from mlmesh.inference.device import Device
 from mlmesh.inference.loading import Opened
+from mlmesh.inference.metrics import PHASES, InferenceMetrics
 from mlmesh.inference.options import VersionOptions
 from mlmesh.inference.session import Array, Arrays, RunOptions, Session
 from mlmesh.inference.version import LoadedVersion
@@ -100,20 +102,26 @@ def write_pair(root: Path) -> Path:
 
 async def test_every_run_is_observed(tmp_path: Path) -> None:
     folder = write_lookup(tmp_path)
-    seen: list[tuple[str, str, float]] = []
+    registry = CollectorRegistry()
     version = LoadedVersion(
         read_manifest(folder),
         folder,
         opened_from(folder),
         VersionOptions(),
-        lambda *said: seen.append(said),
+        InferenceMetrics(registry),
     )
     async with version:
         await asyncio.gather(version.run(ids(1)), version.run(ids(2)))
         await version.run(ids(1))
 
-    assert [said[:2] for said in seen] == [("lookup", "1")] * 2
-    assert all(0 < said[2] < 5 for said in seen)
+    def seen(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, {"model": "lookup", "version": "1", **labels})
+
+    assert seen("model_inference_duration_seconds_count") == 2
+    assert 0 < (seen("model_inference_duration_seconds_sum") or 0) < 5
+    assert (seen("model_batch_rows_bucket", le="1.0"), seen("model_batch_rows_sum")) == (1, 3)
+    assert seen("model_queue_wait_seconds_count") == 3
+    assert all(seen("model_batch_seconds_total", phase=phase) for phase in PHASES)
 
 
 async def test_a_version_is_unused_once_nobody_holds_it(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.models_service import models_service
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from nlp.service import CONTRACT, nlp_service
 from nlp.texts import TextLimits

@@ -8,8 +8,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from mlmesh.v1 import nlp_pb2 as pb, nlp_pb2_grpc as rpc
 from nlp.service import CONTRACT, OwnModels, nlp_service

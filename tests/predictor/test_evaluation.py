@@ -19,12 +19,13 @@ pytest.importorskip("sklearn")
 from mlmesh.evaluation.measuring import measure
 from mlmesh.evaluation.served import Served, asking
 from mlmesh.inference.host import open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.options import HostOptions
 from mlmesh.registry.manifest import MODEL_FILE, read_manifest
 from mlmesh.registry.pins import read_pins
 from mlmesh.registry.signature import Trust
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from predictor.evaluation import evaluations
 from predictor.service import predictor_service

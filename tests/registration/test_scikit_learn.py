@@ -9,10 +9,10 @@ import onnxruntime
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.options import HostOptions
 from mlmesh.registration.card import Said
 from mlmesh.registry.signature import trust_of
-from mlmesh.runtime.metrics import InferenceMetrics
 from tests.registration import graphs
 from tests.registration.conftest import Register
 

@@ -9,6 +9,7 @@ import grpc
 
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InvalidInput, reason_of
+from mlmesh.runtime.instruments import Value
 from mlmesh.v1 import vision_pb2 as pb
 from vision.frames import AT_ONCE, LIVE_AT_ONCE, MOST_ANSWERS, MOST_FRAMES, FrameStream
 
@@ -74,8 +75,8 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def answers_of(gate: Gate, sender: Sender) -> AsyncIterator[Any]:
-    return FrameStream(pb.StreamClassifyResponse, gate)(aiter(sender), CALL)
+def answers_of(gate: Gate, sender: Sender, dropped: Value | None = None) -> AsyncIterator[Any]:
+    return FrameStream(pb.StreamClassifyResponse, gate, dropped or Value())(aiter(sender), CALL)
 
 
 async def test_answers_come_in_the_order_of_the_frames() -> None:
@@ -141,7 +142,8 @@ async def test_only_the_newest_of_the_live_frames_that_wait_is_looked_at() -> No
     names = [str(n) for n in range(10)]
     for name in names:
         sender.send(name, live=True)
-    answers = asyncio.create_task(collected(answers_of(gate, sender)))
+    counted = Value()
+    answers = asyncio.create_task(collected(answers_of(gate, sender, counted)))
     await settled()
     gate.let(*names)
     await settled()
@@ -154,6 +156,7 @@ async def test_only_the_newest_of_the_live_frames_that_wait_is_looked_at() -> No
     assert [one.id for one in dropped] == names[LIVE_AT_ONCE:-1]
     assert {one.status.code for one in dropped} == {grpc.StatusCode.ABORTED.value[0]}
     assert {reason_of(one.status) for one in dropped} == {"FRAME_DROPPED"}
+    assert counted.value == len(dropped)
 
 
 async def test_a_live_frame_is_stale_once_any_newer_one_has_come() -> None:

@@ -8,8 +8,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from mlmesh.v1 import vision_pb2 as pb, vision_pb2_grpc as rpc
 from tests.tiny_models import host_options

@@ -10,9 +10,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import Host, open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.open_inference.service import open_inference_service
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from tests.inference.open_inference.client import Client
 from tests.inference.open_inference.tensor_models import write_loop, write_mirrors

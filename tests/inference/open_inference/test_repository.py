@@ -9,10 +9,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.inference.host import open_host
+from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.open_inference.service import open_inference_service
 from mlmesh.openinference.v2 import inference_pb2 as pb
 from mlmesh.runtime.health import Health
-from mlmesh.runtime.metrics import InferenceMetrics, ServerMetrics
+from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from tests.inference.open_inference.client import Client, raw_request
 from tests.tiny_models import host_options, write_classifier
