@@ -6,8 +6,8 @@ from asyncio import Transport
 from typing import ClassVar
 
 from gateway.exchange import Exchange
-from gateway.protocol import Protocol, ProtocolLimits
-from gateway.shortcut import Shortcut
+from gateway.protocol import HEAD_ENDS, Protocol, ProtocolLimits
+from gateway.shortcut import Head, Shortcut
 
 
 class Connection(Protocol):
@@ -19,14 +19,27 @@ class Connection(Protocol):
         super().connection_made(transport)
         self._exchange: Exchange | None = None
         """What is under way on the short way."""
+        self._between_messages = True
+        """Whether the parser has read nothing of the next request."""
+        self._head_text = b""
+        """The head that the parser is about to read, if all of it is here."""
 
     def data_received(self, data: bytes) -> None:
+        if self._between_messages and self._is_free():
+            text, end, body = data.partition(HEAD_ENDS)
+            head = self.shortcut.heads.get(text)
+            if head is not None and end and head.length == len(body) and self.shortcut.has_room():
+                self._answer(head, body)
+                return
+            self._head_text = text if end else b""
         super().data_received(data)
+        self._head_text = b""
         exchange = self._exchange
         if exchange is not None and not exchange.whole:
             exchange.await_body()
 
     def on_message_begin(self) -> None:
+        self._between_messages = False
         # The scope of ASGI is made when it turns out to be needed.
         self.url = b""
         self.headers = []
@@ -50,6 +63,7 @@ class Connection(Protocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._between_messages = True
         exchange = self._exchange
         if exchange is not None and self.cycle is exchange:  # type: ignore[comparison-overlap]
             self.message_is_complete()
@@ -82,22 +96,37 @@ class Connection(Protocol):
             self._exchange = None
         super().connection_lost(exc)
 
+    def _answer(self, head: Head, body: bytes) -> None:
+        """Begin with a request whose head has been seen before, past the parser."""
+        self._unset_keepalive_if_required()
+        self.head_is_complete()
+        self.message_is_complete()
+        self._exchange = exchange = Exchange(self, self.shortcut, head)
+        self.cycle = exchange  # type: ignore[assignment]
+        exchange.take(body)
+        if not exchange.response_complete:
+            exchange.send_on()
+
     def _started(self) -> Exchange | None:
         """The exchange for the request whose head has been read, if the short way takes it."""
+        parser, text = self.parser, self._head_text
+        self._head_text = b""
         # uvicorn keeps the order of what is pipelined behind another request.
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self._is_free() or not self.shortcut.has_room():
             return None
-        parser = self.parser
         if parser.get_http_version() != "1.1" or parser.should_upgrade():
             return None
-        way = self.shortcut.way_of(parser.get_method(), self.url)
-        headers = dict(self.headers)
-        if way is None or not self.shortcut.takes(headers):
+        verb, headers = parser.get_method(), dict(self.headers)
+        head = self.shortcut.head_of(verb, self.url, headers, parser.should_keep_alive())
+        if head is None:
             return None
-        call = self.shortcut.call_of(way, headers)
-        if call is None:
-            return None
-        return Exchange(self, self.shortcut, way, call, parser.should_keep_alive())
+        if text:
+            self.shortcut.learn(text, verb, head, headers)
+        return Exchange(self, self.shortcut, head)
+
+    def _is_free(self) -> bool:
+        """Whether nothing is under way."""
+        return self.cycle is None or self.cycle.response_complete
 
     def _make_scope(self) -> None:
         url, headers, expect = self.url, self.headers, self.expect_100_continue

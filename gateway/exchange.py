@@ -12,12 +12,12 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from gateway.beside import LARGE_BYTES
 from gateway.request import slow_body
 from gateway.response import Response, closing, failure, headers_of, leaving
-from gateway.shortcut import Shortcut, Way
+from gateway.shortcut import Head, Shortcut
 from gateway.traffic import CLIENT_CLOSED
 from gateway.transcode import answer_of, serialised_request
 from mlmesh.runtime.admission import Share
 from mlmesh.runtime.answer import Answer
-from mlmesh.runtime.call import REQUEST_ID, Call, sampled_trace_id
+from mlmesh.runtime.call import REQUEST_ID, sampled_trace_id
 from mlmesh.runtime.errors import InternalError, ServingError
 
 logger = logging.getLogger(__name__)
@@ -43,15 +43,8 @@ class Exchange:
     )  # fmt: skip
     message_event: ClassVar[_Unheard] = _Unheard()
 
-    def __init__(
-        self,
-        connection: HttpToolsProtocol,
-        shortcut: Shortcut,
-        way: Way,
-        call: Call,
-        keep_alive: bool,
-    ) -> None:
-        self.keep_alive = keep_alive
+    def __init__(self, connection: HttpToolsProtocol, shortcut: Shortcut, head: Head) -> None:
+        self.keep_alive = head.keep_alive
         self.disconnected = False
         self.response_complete = False
         self.whole = False
@@ -59,8 +52,8 @@ class Exchange:
         self._started = time.perf_counter()
         self._connection = connection
         self._shortcut = shortcut
-        self._way = way
-        self._call = call
+        self._way = head.way
+        self._call = head.call()
         self._body: list[bytes] = []
         self._share = Share(shortcut.door.bodies)
         self._future: Future[Answer] | Future[bytes] | None = None

@@ -59,7 +59,8 @@ class Protocol(HttpToolsProtocol):
                 size = self.limits.head_size
                 self._refuse(HeadTooLarge(f"headers: larger than {size} bytes, the most taken"))
                 return
-            self._expect_head()
+            if not end:
+                self._expect_head()
             # An offer to upgrade may be ignored, but the parser would stop reading at one.
             data = _UPGRADE.sub(b"", head) + end + rest
         super().data_received(data)

@@ -81,17 +81,22 @@ def call_of(request: Request) -> Call:
 
 
 def deadline_of(request: Request) -> float:
-    """When the client stops waiting: X-Request-Timeout (seconds) or Grpc-Timeout.
+    """When the client stops waiting. Raises InvalidInput when it says so in a wrong way."""
+    return deadline_after(patience_of(request))
+
+
+def patience_of(request: Request) -> float:
+    """Seconds that the client waits: X-Request-Timeout (seconds) or Grpc-Timeout.
 
     Raises InvalidInput naming the header when it is malformed.
     """
     if text := request.header(b"x-request-timeout"):
-        return deadline_after(_positive_seconds(text))
+        return _positive_seconds(text)
     if text := request.header(b"grpc-timeout"):
         matched = _GRPC_TIMEOUT.fullmatch(text)
         if matched is None:
             raise InvalidInput("Grpc-Timeout", "expected digits and a unit, for example 500m")
-        return deadline_after(int(matched[1]) * _UNIT_SECONDS[matched[2]])
+        return int(matched[1]) * _UNIT_SECONDS[matched[2]]
     return math.inf
 
 

@@ -7,29 +7,36 @@ goes through `gateway/app.py`; both ways give the same answers.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway.beside import LARGE_BYTES
 from gateway.door import Door
 from gateway.mesh import Mesh
 from gateway.open_inference.path import is_open_inference
-from gateway.request import JSON, Request, call_of, deadline_of
+from gateway.request import JSON, Request, patience_of
 from gateway.response import success_head
 from gateway.routes import Match, Routes
 from gateway.traffic import HttpMetrics
-from mlmesh.runtime.call import Call
+from mlmesh.runtime.call import Call, request_id_of, traceparent_of
 from mlmesh.runtime.contracts import Method
 from mlmesh.runtime.errors import InvalidInput, ServingError
 
-KNOWN = 4096
-"""Addresses whose way is remembered."""
-KNOWN_BYTES = 512
+KNOWN = 2048
+"""Addresses and heads that are remembered, of each."""
+KNOWN_BYTES = 1024
 """Longest one of them."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 _PLAIN_URL = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 _VERBS = frozenset({b"GET", b"POST", b"PUT", b"PATCH", b"DELETE"})
 _ODD_HEADERS = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
+# Heads with these do not come again, or are not to be kept.
+_OF_ONE_REQUEST = frozenset({b"x-request-id", b"traceparent", b"authorization", b"cookie"})
 _CONTENT_TYPES = frozenset(
     {b"", *(JSON.encode() + rest for rest in (b"", b"; charset=utf-8", b";charset=utf-8"))}
 )
@@ -44,6 +51,28 @@ class Way:
     match: Match
     query: bytes
     method: Method
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the head of a plain request says."""
+
+    way: Way
+    length: int
+    """Of the body."""
+    seconds: float
+    """That the caller waits, and the contract allows."""
+    request_id: str
+    traceparent: str
+    keep_alive: bool
+
+    def call(self) -> Call:
+        """Who asks, from now on."""
+        return Call(
+            request_id_of(self.request_id),
+            time.monotonic() + self.seconds,
+            traceparent_of(self.traceparent),
+        )
 
 
 class Shortcut:
@@ -70,34 +99,56 @@ class Shortcut:
         self._body_bytes = min(body_bytes, LARGE_BYTES - 1)
         self._first: Sequence[tuple[bytes, bytes]] = ()
         self._success_head = success_head(())
-        self._known: dict[tuple[bytes, bytes], Way | None] = {}
+        self._ways: dict[tuple[bytes, bytes], Way | None] = {}
+        self.heads: dict[bytes, Head] = {}
+        """By their bytes, up to the empty line."""
 
     def way_of(self, verb: bytes, url: bytes) -> Way | None:
         """The way for an address; None when it has to be looked at more closely."""
         try:
-            return self._known[verb, url]
+            return self._ways[verb, url]
         except KeyError:
-            return self._learn(verb, url)
+            way = self._find(verb, url)
+            if len(url) <= KNOWN_BYTES:
+                _remember(self._ways, (verb, url), way)
+            return way
 
-    def takes(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether a request is plain, and there is room for it."""
-        requests = self.door.requests
-        return (
-            _ODD_HEADERS.isdisjoint(headers)
-            and headers.get(b"content-type", b"").lower() in _CONTENT_TYPES
-            and headers.get(b"accept", b"") in _ACCEPTED
-            and int(headers.get(b"content-length", b"0")) <= self._body_bytes
-            and requests.count < requests.limit
-        )
-
-    def call_of(self, way: Way, headers: Mapping[bytes, bytes]) -> Call | None:
-        """Who asks, and how long they wait; None when a header says so in a way that is wrong."""
+    def head_of(
+        self, verb: bytes, url: bytes, headers: Mapping[bytes, bytes], keep_alive: bool
+    ) -> Head | None:
+        """What the head of a plain request says; None when it is not plain."""
+        way = self.way_of(verb, url)
+        if way is None or not self._is_plain(headers):
+            return None
         request = Request(way.verb, "", way.query, headers)
         try:
-            deadline = deadline_of(request)
+            patience = patience_of(request)
         except InvalidInput:
             return None
-        return replace(call_of(request), deadline=deadline).within(way.method.timeout)
+        return Head(
+            way,
+            length=int(headers.get(b"content-length", b"0")),
+            seconds=min(patience, way.method.timeout),
+            request_id=request.header(b"x-request-id"),
+            traceparent=request.header(b"traceparent"),
+            keep_alive=keep_alive,
+        )
+
+    def has_room(self) -> bool:
+        requests = self.door.requests
+        return requests.count < requests.limit
+
+    def learn(self, text: bytes, verb: bytes, head: Head, headers: Mapping[bytes, bytes]) -> None:
+        """Keep what the head `text` says, so that it need not be parsed when it comes again."""
+        if (
+            len(text) <= KNOWN_BYTES
+            and head.keep_alive
+            and _OF_ONE_REQUEST.isdisjoint(headers)
+            # Only then the parser read it from its first byte to its last.
+            and text.startswith(verb + b" ")
+            and text.count(b"\n") == text.count(b"\r\n")
+        ):
+            _remember(self.heads, text, head)
 
     def success_head(self, first: Sequence[tuple[bytes, bytes]]) -> bytes:
         """The head of an answer up to its length; `first` is the same object for a second."""
@@ -105,13 +156,13 @@ class Shortcut:
             self._first, self._success_head = first, success_head(first)
         return self._success_head
 
-    def _learn(self, verb: bytes, url: bytes) -> Way | None:
-        way = self._find(verb, url)
-        if len(url) <= KNOWN_BYTES:
-            if len(self._known) >= KNOWN:
-                self._known.clear()
-            self._known[verb, url] = way
-        return way
+    def _is_plain(self, headers: Mapping[bytes, bytes]) -> bool:
+        return (
+            _ODD_HEADERS.isdisjoint(headers)
+            and headers.get(b"content-type", b"").lower() in _CONTENT_TYPES
+            and headers.get(b"accept", b"") in _ACCEPTED
+            and int(headers.get(b"content-length", b"0")) <= self._body_bytes
+        )
 
     def _find(self, verb: bytes, url: bytes) -> Way | None:
         if verb not in _VERBS or not _PLAIN_URL.fullmatch(url):
@@ -126,3 +177,10 @@ class Shortcut:
             return None
         method = match.binding.method
         return Way(verb.decode(), match, query, method) if method.unary else None
+
+
+def _remember(known: dict[Key, Value], key: Key, value: Value) -> None:
+    # What is in use is found again at once; what somebody made up is gone.
+    if len(known) >= KNOWN:
+        known.clear()
+    known[key] = value
