@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from asyncio import Transport
 from typing import ClassVar
 
@@ -19,6 +20,8 @@ class Connection(Protocol):
         super().connection_made(transport)
         self._exchange: Exchange | None = None
         """What is under way on the short way."""
+        self._idle_since = math.inf
+        """When the last answer ended, by the loop's clock; infinity during a request."""
         self._between_messages = True
         """Whether the parser has read nothing of the next request."""
         self._head_text = b""
@@ -75,7 +78,27 @@ class Connection(Protocol):
         if self._exchange is not None:
             self.tasks.discard(self._exchange)
             self._exchange = None
+            if not self.pipeline and not self.transport.is_closing():
+                self.server_state.total_requests += 1
+                self.flow.resume_reading()
+                self._be_idle()
+                return
+        self._stop_keep_alive()
         super().on_response_complete()
+        self._idle_since = self.loop.time()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """A timer for every request would cost more than one that finds out that it is early."""
+        self._idle_since = math.inf
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        idle = self.loop.time() - self._idle_since
+        # The clocks of timers are coarse.
+        if idle >= self.timeout_keep_alive - 0.01:
+            super().timeout_keep_alive_handler()
+        elif idle >= 0:
+            self._be_idle(idle)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -90,11 +113,25 @@ class Connection(Protocol):
             self.tasks.add(self._exchange)  # type: ignore[arg-type]
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_keep_alive()
         if self._exchange is not None:
             self.tasks.discard(self._exchange)
             self._exchange.abandon()
             self._exchange = None
         super().connection_lost(exc)
+
+    def _be_idle(self, already: float = 0.0) -> None:
+        """already: seconds of it that are over."""
+        self._idle_since = self.loop.time() - already
+        if self.timeout_keep_alive_task is None:
+            seconds = self.timeout_keep_alive - already
+            handler = self.timeout_keep_alive_handler
+            self.timeout_keep_alive_task = self.loop.call_later(seconds, handler)
+
+    def _stop_keep_alive(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
 
     def _answer(self, head: Head, body: bytes) -> None:
         """Begin with a request whose head has been seen before, past the parser."""

@@ -91,3 +91,42 @@ def test_addresses_that_are_made_up_do_not_pile_up(shortcut: Shortcut) -> None:
         shortcut.way_of(b"POST", b"/v1/models/m%d:predict" % number)
 
     assert len(shortcut._ways) <= KNOWN
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nhost: x"
+
+
+@pytest.mark.parametrize(
+    ("text", "headers", "keep_alive", "kept"),
+    [
+        (HEAD, {}, True, True),
+        (HEAD, {}, False, False),
+        (HEAD, {b"authorization": b"Bearer secret"}, True, False),
+        (HEAD, {b"cookie": b"session=secret"}, True, False),
+        (HEAD, {b"x-request-id": b"7"}, True, False),
+        (HEAD + b"\r\nx: " + b"y" * 1024, {}, True, False),
+        # What the parser may take for the end of a head, or skip before it, is not in the middle.
+        (b"GET / HTTP/1.1\n\n" + HEAD, {}, True, False),
+        (HEAD + b"\n\n" + HEAD, {}, True, False),
+        (b"", {}, True, False),
+    ],
+)
+def test_only_heads_that_can_come_again_are_kept(
+    shortcut: Shortcut, text: bytes, headers: dict[bytes, bytes], keep_alive: bool, kept: bool
+) -> None:
+    head = shortcut.head_of(b"POST", b"/predict", headers, keep_alive)
+    assert head is not None
+
+    shortcut.learn(text, b"POST", head, headers)
+
+    assert list(shortcut.heads) == ([text] if kept else [])
+
+
+def test_heads_that_are_made_up_do_not_pile_up(shortcut: Shortcut) -> None:
+    head = shortcut.head_of(b"POST", b"/predict", {}, keep_alive=True)
+    assert head is not None
+
+    for number in range(KNOWN * 3):
+        shortcut.learn(HEAD + b"\r\nx: %d" % number, b"POST", head, {})
+
+    assert len(shortcut.heads) <= KNOWN
