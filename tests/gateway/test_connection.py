@@ -140,7 +140,11 @@ async def test_both_ways_count_the_same(ways: Ways) -> None:
 
 async def counts(gateway: RunningGateway) -> list[str]:
     page = (await answer_to(gateway, get(b"/metrics", b"connection: close"))).decode()
-    counted = ("http_requests_total{", "http_request_duration_seconds_count{")
+    counted = (
+        "http_requests_total{",
+        "http_requests_refused_total{",
+        "http_request_duration_seconds_count{",
+    )
     return sorted(line for line in page.splitlines() if line.startswith(counted))
 
 
