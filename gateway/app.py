@@ -8,8 +8,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gateway.beside import beside, beside_if
+from gateway.compression import encoding_of, packed_response, unpacked_body
+from gateway.dialect import JSON_DIALECT, dialect_of
 from gateway.door import Door
 from gateway.form import FormLimits
 from gateway.intake import intake_of
@@ -25,7 +28,6 @@ from gateway.request import (
     Send,
     call_of,
     deadline_of,
-    read_body,
     read_chunks,
     request_of_scope,
 )
@@ -58,6 +60,8 @@ class AppLimits:
     body_seconds: float = 30.0
     lines: int = 10_000
     """Of a request to a streaming method."""
+    packed_from: int = 1024
+    """Bytes of an answer."""
     form: FormLimits = field(default_factory=FormLimits)
 
 
@@ -124,6 +128,9 @@ class Gateway:
             logger.exception("request failed", extra={"path": visit.request.path[:200]})
             response = self._refused(visit, InternalError())
         if response is not None:
+            if len(response.body) >= self._limits.packed_from:
+                accept = visit.request.header(b"accept-encoding")
+                response = await packed_response(response, accept)
             visit.status = response.status
             if not visit.body_read and visit.request.header(b"expect"):
                 # The client held its body back; what it sends next would be taken for it.
@@ -167,29 +174,41 @@ class Gateway:
     async def _inferred(
         self, visit: _Visit, target: Target, receive: Receive, share: Share
     ) -> Response:
-        request, limits = visit.request, self._limits
+        request = visit.request
         call = replace(visit.call, deadline=deadline_of(request))
-        body = await read_body(request, receive, share, limits.body_bytes, limits.body_seconds)
-        visit.body_read = True
+        body = b"".join(await self._body(visit, receive, share))
         async with _while_connected(receive):
             return await self._open_inference.answer(target, request, body, call)
 
     async def _called(
         self, visit: _Visit, match: Match, receive: Receive, share: Share, send: Send
     ) -> Response | None:
-        request, limits = visit.request, self._limits
-        method = match.binding.method
+        request, binding = visit.request, match.binding
+        method = binding.method
+        dialect = dialect_of(request, binding)
+        if dialect is not JSON_DIALECT:
+            visit.refuse = partial(failure, dialect=dialect)
         call = replace(visit.call, deadline=deadline_of(request)).within(method.timeout)
-        intake = intake_of(request, match.binding, limits.form)
-        body = await read_chunks(request, receive, share, limits.body_bytes, limits.body_seconds)
-        visit.body_read = True
+        intake = intake_of(request, binding, self._limits.form)
+        body = await self._body(visit, receive, share)
         async with _while_connected(receive):
             if method.unary:
                 heavy = sum(map(len, body)) >= intake.large
                 sent = await beside_if(heavy, intake.serialise, match, request, body)
                 answer = await self._mesh.answer(method, sent, call)
-                return Response(200, await beside(answer, answer_of, match.binding, answer))
+                written = await beside(answer, dialect.write, binding, answer)
+                return Response(200, written, dialect.headers)
             return await self._streamed(visit, match, b"".join(body), call, send)
+
+    async def _body(self, visit: _Visit, receive: Receive, share: Share) -> list[bytes]:
+        """All of it, unpacked, in pieces. Raises ServingError."""
+        request, limits = visit.request, self._limits
+        encoding = encoding_of(request)
+        body = await read_chunks(request, receive, share, limits.body_bytes, limits.body_seconds)
+        visit.body_read = True
+        if not encoding or not any(body):
+            return body
+        return await unpacked_body(body, encoding, share, limits.body_bytes)
 
     async def _streamed(
         self, visit: _Visit, match: Match, body: bytes, call: Call, send: Send

@@ -10,6 +10,7 @@ from typing import ClassVar
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.beside import LARGE_BYTES
+from gateway.compression import packed
 from gateway.request import slow_body
 from gateway.response import Response, closing, failure, headers_of, leaving
 from gateway.shortcut import Head, Shortcut
@@ -38,13 +39,15 @@ class Exchange:
     """
 
     __slots__ = (
-        "_body", "_call", "_connection", "_future", "_held", "_share", "_shortcut", "_started",
-        "_status", "_timer", "_way", "disconnected", "keep_alive", "response_complete", "whole",
+        "_accept_encoding", "_body", "_call", "_connection", "_future", "_held", "_share",
+        "_shortcut", "_started", "_status", "_timer", "_way", "disconnected", "keep_alive",
+        "response_complete", "whole",
     )  # fmt: skip
     message_event: ClassVar[_Unheard] = _Unheard()
 
     def __init__(self, connection: HttpToolsProtocol, shortcut: Shortcut, head: Head) -> None:
         self.keep_alive = head.keep_alive
+        self._accept_encoding = head.accept_encoding
         self.disconnected = False
         self.response_complete = False
         self.whole = False
@@ -56,7 +59,7 @@ class Exchange:
         self._call = head.call()
         self._body: list[bytes] = []
         self._share = Share(shortcut.door.bodies)
-        self._future: Future[Answer] | Future[bytes] | None = None
+        self._future: Future[Answer] | Future[bytes] | Future[Response] | None = None
         self._timer: TimerHandle | None = None
         self._held = b""
         self._status = CLIENT_CLOSED
@@ -134,7 +137,7 @@ class Exchange:
         except Exception as failed:
             self._fail(failed)
         else:
-            self._succeed(body)
+            self._pack(body)
 
     def _rendered(self, future: Future[bytes]) -> None:
         if future.cancelled():
@@ -143,9 +146,25 @@ class Exchange:
         if self.response_complete:
             return
         if error is None:
-            self._succeed(future.result())
+            self._pack(future.result())
         else:
             self._fail(error)
+
+    def _pack(self, body: bytes) -> None:
+        if len(body) < self._shortcut.packed_from:
+            self._succeed(body)
+            return
+        response, accept = Response(200, body), self._accept_encoding
+        if len(body) < LARGE_BYTES or not accept:
+            self._send_response(packed(response, accept))
+            return
+        packing = self._connection.loop.run_in_executor(None, packed, response, accept)
+        self._future = packing
+        packing.add_done_callback(self._packed)
+
+    def _packed(self, future: Future[Response]) -> None:
+        if not future.cancelled() and not self.response_complete:
+            self._send_response(future.result())
 
     def _succeed(self, body: bytes) -> None:
         self._status = 200
@@ -163,9 +182,11 @@ class Exchange:
             error = InternalError()
         self._shortcut.metrics.refused(error)
         response = failure(error)
-        self._refuse(closing(response) if last else response)
+        if len(response.body) >= self._shortcut.packed_from:
+            response = packed(response, self._accept_encoding)
+        self._send_response(closing(response) if last else response)
 
-    def _refuse(self, response: Response) -> None:
+    def _send_response(self, response: Response) -> None:
         self._stop_timer()
         self._status = response.status
         headers = [

@@ -9,7 +9,8 @@ from functools import partial
 
 from gateway.beside import LARGE_BYTES
 from gateway.form import FORM, FormLimits
-from gateway.request import JSON, NDJSON, Request, UnsupportedBody
+from gateway.protobuf_body import serialised_message, takes_message
+from gateway.request import JSON, NDJSON, PROTOBUF, PROTOBUFS, Request, UnsupportedBody
 from gateway.routes import ALL_FIELDS, Binding, Match
 from gateway.transcode import serialised_request
 from gateway.upload import OCTETS, serialised_form, serialised_raw
@@ -36,7 +37,12 @@ def _read_json(match: Match, request: Request, body: Sequence[bytes]) -> bytes:
     return serialised_request(match, request.query, b"".join(body))
 
 
+def _read_message(match: Match, request: Request, body: Sequence[bytes]) -> bytes:
+    return serialised_message(match, request.query, body)
+
+
 _OF_JSON = Intake(_read_json)
+_OF_PROTOBUF = Intake(_read_message, LARGE_UPLOAD_BYTES)
 
 
 def intake_of(request: Request, binding: Binding, limits: FormLimits) -> Intake:
@@ -46,22 +52,16 @@ def intake_of(request: Request, binding: Binding, limits: FormLimits) -> Intake:
     """
     headers = request.headers
     # Nearly all bodies are this, and this is all that they pay.
-    if binding.body is None or (
-        headers.get(b"content-type", b"") in _PLAIN_JSON and b"content-encoding" not in headers
-    ):
+    if binding.body is None or headers.get(b"content-type", b"") in _PLAIN_JSON:
         return _OF_JSON
-    content_type = request.header(b"content-type")
-    encoding = request.header(b"content-encoding")
-    if encoding not in ("", "identity"):
-        supported = (b"accept-encoding", b"identity")
-        raise UnsupportedBody("Content-Encoding", "send the body uncompressed", supported)
-    kind, _, parameters = content_type.lower().partition(";")
-    kind = kind.strip()
+    kind = request.media_type
     upload = upload_in(binding)
     if kind in ("", JSON) or (kind == NDJSON and not binding.method.unary):
-        charset = _CHARSET.search(parameters)
+        charset = _CHARSET.search(request.header(b"content-type").lower())
         if charset is None or charset[1] in ("utf-8", "utf8"):
             return _OF_JSON
+    elif kind in PROTOBUFS and takes_message(binding):
+        return _OF_PROTOBUF
     elif upload is not None and kind == FORM:
         return Intake(partial(_read_form, upload, limits), LARGE_UPLOAD_BYTES)
     elif upload is not None and not upload.many and (kind == OCTETS or upload.takes(kind)):
@@ -71,12 +71,14 @@ def intake_of(request: Request, binding: Binding, limits: FormLimits) -> Intake:
 
 def media_types_of(binding: Binding) -> tuple[str, ...]:
     """What a binding's body may be, JSON first."""
-    if not binding.method.unary:
+    if binding.method.descriptor.client_streaming:
         return (NDJSON, JSON)
+    serialised = (PROTOBUF,) if takes_message(binding) else ()
     upload = upload_in(binding)
     if upload is None:
-        return (JSON,)
-    return (JSON, FORM) if upload.many else (JSON, FORM, *upload.media_types, OCTETS)
+        return (JSON, *serialised)
+    raw = () if upload.many else (*upload.media_types, OCTETS)
+    return (JSON, FORM, *raw, *serialised)
 
 
 def upload_in(binding: Binding) -> Upload | None:

@@ -27,7 +27,9 @@ TAG = "Operations"
 _DESCRIPTION = (
     "Machine-learning models behind versioned contracts. Every operation is read from a contract, "
     "and the same methods answer by gRPC. JSON is ProtoJSON with the contract's own field names; "
-    "camelCase is understood as well."
+    "camelCase is understood as well. application/x-protobuf is the message as protobuf writes it; "
+    "who accepts that gets errors as google.rpc.Status. Bodies may be packed (Content-Encoding: "
+    "gzip or deflate), and answers are for those who accept it."
 )
 _VERBS = frozenset(("get", "put", "post", "delete", "options", "head", "patch", "trace"))
 _ERROR_TEXTS = {

@@ -9,10 +9,13 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.comment import Comments
+from gateway.dialect import answers_message
 from gateway.field_path import fields_along, leaves_of
 from gateway.field_rules import required_fields
 from gateway.intake import upload_in
 from gateway.pattern import ANY, REST, Pattern, Variable
+from gateway.protobuf_body import takes_message
+from gateway.request import PROTOBUF
 from gateway.routes import ALL_FIELDS, Binding
 from gateway.scalar_schema import Schema
 from gateway.schema import PATH_TEXT, Schemas
@@ -36,6 +39,9 @@ ERROR_RESPONSES = {
 }
 
 Operation = dict[str, Any]
+
+# That a body is bytes, OpenAPI 3.1 says by a media type without a schema.
+_SERIALISED: Schema = {PROTOBUF: {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +161,8 @@ class Operations:
         else:
             schema = self.requests.of(request)
         examples = [_body_of(example, binding) for example in self._examples(binding)]
-        return _content(schema, binding.method.descriptor.client_streaming, examples)
+        content = _content(schema, binding.method.descriptor.client_streaming, examples)
+        return content | (_SERIALISED if takes_message(binding) else {})
 
     def _answer(self, binding: Binding) -> Schema:
         response = binding.method.descriptor.output_type
@@ -163,7 +170,8 @@ class Operations:
             schema = self.responses.field(response.fields_by_name[binding.response_body])
         else:
             schema = self.responses.of(response)
-        return _content(schema, binding.method.descriptor.server_streaming)
+        content = _content(schema, binding.method.descriptor.server_streaming)
+        return content | (_SERIALISED if answers_message(binding) else {})
 
     def _answer_text(self, binding: Binding) -> str:
         comment = self.comments.of(binding.method.descriptor.output_type.full_name)

@@ -25,6 +25,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+PROTOBUF = "application/x-protobuf"
+PROTOBUFS = (PROTOBUF, "application/protobuf")
+"""Both names are in use."""
 
 _GRPC_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _UNIT_SECONDS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
@@ -60,6 +63,11 @@ class Request:
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def media_type(self) -> str:
+        """Of the body, in lower case, without parameters; "" when the client does not say."""
+        return self.header(b"content-type").partition(";")[0].strip().lower()
 
 
 def request_of_scope(scope: Scope) -> Request:
@@ -110,20 +118,13 @@ def _positive_seconds(text: str) -> float:
     return seconds
 
 
-async def read_body(
-    request: Request, receive: Receive, share: Share, max_bytes: int, max_seconds: float
-) -> bytes:
-    """The whole body. Raises TooLarge, Overloaded, SlowBody or Disconnected.
-
-    share: grows by what arrives.
-    """
-    return b"".join(await read_chunks(request, receive, share, max_bytes, max_seconds))
-
-
 async def read_chunks(
     request: Request, receive: Receive, share: Share, max_bytes: int, max_seconds: float
 ) -> list[bytes]:
-    """The same, in the pieces that it arrived in."""
+    """The whole body, in the pieces that it arrived in.
+
+    share: grows by what arrives. Raises TooLarge, Overloaded, SlowBody or Disconnected.
+    """
     length = request.header(b"content-length")
     if length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import orjson
 from google.rpc import status_pb2
 
-from gateway.request import JSON, NDJSON, Send, SlowBody, UnsupportedBody
+from gateway.dialect import JSON_DIALECT, Dialect
+from gateway.request import NDJSON, Send, SlowBody, UnsupportedBody
 from gateway.routes import WrongVerb
 from gateway.status import error_body, http_status_of, retry_after
 from mlmesh.runtime.errors import ServingError, Unavailable
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
-_JSON: Headers = ((b"content-type", JSON.encode()), (b"x-content-type-options", b"nosniff"))
+_JSON: Headers = JSON_DIALECT.headers
 _STREAM: Headers = ((b"content-type", NDJSON.encode()), (b"x-content-type-options", b"nosniff"))
 
 
@@ -26,10 +27,10 @@ class Response:
     headers: Headers = _JSON
 
 
-def failure(error: ServingError) -> Response:
-    """The answer for a refused call: its status as JSON, and the headers that go with it."""
+def failure(error: ServingError, dialect: Dialect = JSON_DIALECT) -> Response:
+    """The answer for a refused call: its status, and the headers that go with it."""
     status = error.status()
-    headers = _JSON
+    headers = dialect.headers
     if (seconds := retry_after(status)) is not None:
         headers = (*headers, (b"retry-after", b"%d" % seconds))
     if isinstance(error, SlowBody):
@@ -38,7 +39,7 @@ def failure(error: ServingError) -> Response:
         headers = (*headers, (b"allow", ", ".join(error.allow).encode()))
     if isinstance(error, UnsupportedBody):
         headers = (*headers, error.header)
-    return Response(http_status_of(status), orjson.dumps(error_body(status)), headers)
+    return Response(http_status_of(status), dialect.write_status(status), headers)
 
 
 def success_head(first: Iterable[tuple[bytes, bytes]]) -> bytes:

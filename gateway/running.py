@@ -80,7 +80,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
         app = Gateway(
             routes,
             mesh,
-            OpenInference(directory, probes, settings.max_body_bytes),
+            OpenInference(directory, probes),
             pages,
             metrics,
             door,
@@ -94,6 +94,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
             door,
             body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
+            packed_from=settings.compress_from_bytes,
         )
         stack.callback(asyncio.create_task(probes.beat()).cancel)
         ops_port = await stack.enter_async_context(running_pages(settings.ops_address, ops_pages))
@@ -149,6 +150,7 @@ def _limits(settings: GatewaySettings) -> AppLimits:
         body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_seconds,
         lines=settings.max_stream_lines,
+        packed_from=settings.compress_from_bytes,
         form=FormLimits(
             settings.max_form_parts, settings.max_part_header_bytes, settings.max_part_text_bytes
         ),

@@ -30,6 +30,8 @@ class GatewaySettings(ProgramSettings):
     """Largest request body: an image of 16 MiB as base64, and what stands around it."""
     max_concurrent_body_bytes: int = Field(default=2**30, ge=1024)
     """Bytes of all bodies that are held; what would be beyond is refused at once."""
+    compress_from_bytes: int = Field(default=1024, ge=0)
+    """Smallest answer that is compressed for clients that take it."""
     max_form_parts: int = Field(default=64, ge=1)
     """Most parts of a multipart/form-data body."""
     max_part_header_bytes: int = Field(default=4096, ge=256)

@@ -64,6 +64,7 @@ class Head:
     """That the caller waits, and the contract allows."""
     request_id: str
     traceparent: str
+    accept_encoding: str
     keep_alive: bool
 
     def call(self) -> Call:
@@ -88,11 +89,14 @@ class Shortcut:
         *,
         body_bytes: int,
         body_seconds: float,
+        packed_from: int,
     ) -> None:
         self.mesh = mesh
         self.metrics = metrics
         self.door = door
         self.body_seconds = body_seconds
+        self.packed_from = packed_from
+        """Bytes of an answer."""
         self._routes = routes
         self._pages = pages
         # What is larger is read and written in threads.
@@ -131,6 +135,7 @@ class Shortcut:
             seconds=min(patience, way.method.timeout),
             request_id=request.header(b"x-request-id"),
             traceparent=request.header(b"traceparent"),
+            accept_encoding=request.header(b"accept-encoding"),
             keep_alive=keep_alive,
         )
 

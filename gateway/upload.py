@@ -10,6 +10,7 @@ from gateway.form import FormLimits, Part, boundary_of, parts_of
 from gateway.query import add_path_fields, query_fields, query_values, shown
 from gateway.request import Request
 from gateway.routes import Match
+from gateway.varint import varint
 from mlmesh.runtime.errors import InvalidInput, TooLarge, UnsupportedMediaType
 from mlmesh.runtime.upload import Upload
 
@@ -109,21 +110,11 @@ def _serialised(
     message = method.request()
     reader_of(method.request).fill(message, tree)
     written: list[bytes | memoryview] = [message.SerializeToString()]
-    key = _varint(upload.number << 3 | _LENGTH_DELIMITED)
+    key = varint(upload.number << 3 | _LENGTH_DELIMITED)
     for content in contents:
-        written += (key, _varint(sum(map(len, content))), *content)
+        written += (key, varint(sum(map(len, content))), *content)
     return b"".join(written)
 
 
 def _says_something(media_type: str) -> bool:
     return media_type not in ("", OCTETS) and not media_type.endswith("/*")
-
-
-def _varint(value: int) -> bytes:
-    """A number as protobuf writes it: seven bits a byte, the lowest first."""
-    written = bytearray()
-    while value > 127:
-        written.append(value & 127 | 128)
-        value >>= 7
-    written.append(value)
-    return bytes(written)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gateway.backends import Backend
 from gateway.beside import beside
-from gateway.open_inference.compression import MIN_BYTES, pack_for
 from gateway.open_inference.fleet import Fleet
 from gateway.open_inference.infer_request import (
     HEADER_LENGTH,
@@ -30,11 +29,7 @@ class Inference:
         backend = await self._fleet.owner(question.model)
         sent, forms = await self._read(question, backend)
         answer = await self._fleet.send(backend, MODEL_INFER, sent, question.call)
-        response = await beside(answer, write_infer_response, answer, forms)
-        if len(response.body) < MIN_BYTES:
-            return response
-        pack = pack_for(question.request.header(b"accept-encoding"))
-        return await beside(response.body, pack, response) if pack else response
+        return await beside(answer, write_infer_response, answer, forms)
 
     async def _read(self, question: Question, backend: Backend) -> tuple[bytes, OutputForms]:
         model, version, body = question.model, question.version, question.body

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from gateway.directory import Directory
-from gateway.open_inference.compression import is_packed, unpacked
 from gateway.open_inference.fleet import Fleet
 from gateway.open_inference.inference import Inference
 from gateway.open_inference.model import Model
@@ -22,19 +20,14 @@ from mlmesh.runtime.errors import Unsupported
 
 
 class OpenInference:
-    def __init__(self, directory: Directory, probes: Probes, max_body_bytes: int) -> None:
-        """max_body_bytes: of a body once it is unpacked."""
+    def __init__(self, directory: Directory, probes: Probes) -> None:
         fleet = Fleet(directory)
-        self._max_body_bytes = max_body_bytes
         self._answers = _answers(
             Server(fleet, probes), Model(fleet), Repository(fleet), Inference(fleet)
         )
 
     async def answer(self, target: Target, request: Request, body: bytes, call: Call) -> Response:
         """Raises ServingError."""
-        encoding = request.header(b"content-encoding")
-        if body and is_packed(encoding):
-            body = await asyncio.to_thread(unpacked, body, encoding, self._max_body_bytes)
         return await self._answers[target.act](Question(target, request, body, call))
 
 

@@ -139,7 +139,8 @@ def test_streams_are_lines_of_json() -> None:
     assert set(counted["responses"]["200"]["content"]) == {"application/x-ndjson"}
     assert counted["deprecated"]
     assert set(listed["requestBody"]["content"]) == {"application/x-ndjson"}
-    assert set(listed["responses"]["200"]["content"]) == {"application/json"}
+    answered = listed["responses"]["200"]["content"]
+    assert set(answered) == {"application/json", "application/x-protobuf"}
 
 
 def test_descriptions_come_from_the_contracts_comments() -> None:

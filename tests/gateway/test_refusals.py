@@ -52,7 +52,7 @@ REFUSALS = [
         "POST",
         "/predict",
         b"{}",
-        {**JSON, "content-encoding": "gzip"},
+        {**JSON, "content-encoding": "br"},
         415,
         "INVALID_ARGUMENT",
         "Content-Encoding",

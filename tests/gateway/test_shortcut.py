@@ -25,6 +25,7 @@ def shortcut() -> Shortcut:
         open_door(requests=1, body_bytes=2**20),
         body_bytes=1000,
         body_seconds=1,
+        packed_from=1024,
     )
 
 

@@ -28,12 +28,12 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.parametrize(
     ("path", "verb", "kinds"),
     [
-        ("/look", "post", "json form-data image/* pdf octet-stream"),
-        ("/albums/{album}/look", "put", "json form-data image/* pdf octet-stream"),
+        ("/look", "post", "json form-data image/* pdf octet-stream x-protobuf"),
+        ("/albums/{album}/look", "put", "json form-data image/* pdf octet-stream x-protobuf"),
         ("/bare", "post", "json form-data image/* pdf octet-stream"),
-        ("/look/all", "post", "json form-data"),
-        ("/texts", "post", "json"),
-        ("/read", "post", "json"),
+        ("/look/all", "post", "json form-data x-protobuf"),
+        ("/texts", "post", "json x-protobuf"),
+        ("/read", "post", "json x-protobuf"),
         ("/watch", "post", "x-ndjson"),
     ],
 )
