@@ -83,3 +83,23 @@ def call(context: typer.Context) -> None:
     from mlmesh.cli.call import call
 
     raise typer.Exit(call(context.args))
+
+
+@app.command()
+def top(
+    config: Annotated[Path, typer.Option(help="The file that names the programs.")] = Path(
+        "mesh.toml"
+    ),
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URL", help="Read this metrics page; may be repeated."),
+    ] = None,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=60, help="Seconds between two looks.")
+    ] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Show one interval, and end.")] = False,
+) -> None:
+    """Watch the programs and models of a running mesh, from their metrics."""
+    from mlmesh.cli.top import top
+
+    raise typer.Exit(top(config, metrics or (), interval, once=once))
