@@ -104,7 +104,7 @@ MODEL_PERFORMANCE = Dashboard("mlmesh-models", "mlmesh: model performance", [
 ], [JOB, MODELS])  # fmt: skip
 RESOURCES = Dashboard("mlmesh-resources", "mlmesh: resources", [
     Panel("CPU", "Cores in use.", "short",
-          {"{{job}} {{instance}}": 'rate(process_cpu_seconds_total{job=~"$job"}[$__rate_interval])'}),
+          rate("process_cpu_seconds_total", "job, instance", 'job=~"$job"')),
     Panel("Memory", "Resident; grows with models and with the largest batches.", "bytes",
           {"{{job}} {{instance}}": 'process_resident_memory_bytes{job=~"$job"}'}),
     Panel("Files and sockets", "Open, and the most that may be.", "short", {
