@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from mlmesh.cli.mesh import read_mesh
-from mlmesh.cli.top_scrape import samples_of
 from tests.deploy.expressions import series_in
 from tests.deploy.promtool import promtool
 from tests.end_to_end.conftest import RunningMesh, start_mesh
@@ -74,7 +74,10 @@ def shown(mesh: RunningMesh) -> set[str]:
     names: set[str] = set()
     for port in (mesh.ops_port, *(service.metrics_port for service in services)):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            names |= samples_of(answer.read().decode()).keys()
+            for family in text_string_to_metric_families(answer.read().decode()):
+                names.update(sample.name for sample in family.samples)
+                # A counter that nothing was counted in yet has no samples.
+                names.update({family.name + "_total"} if family.type == "counter" else ())
     return names
 
 
