@@ -20,6 +20,7 @@ CONTRACTS := $(shell find protos -name '*.proto' -o -name compile.py)
 DESCRIPTORS := generated/mlmesh/v1/mlmesh.binpb
 LOCK = $(UV) pip compile $(ARGS) --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --excludes requirements/unlocked.txt
+FOR_CPU := requirements/images/cpu.in --overrides requirements/images/cpu.overrides -c requirements/test.txt
 BUILD_REQUIRES := import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 
@@ -63,6 +64,14 @@ lock: ## Resolve requirements/ anew: make lock UV=/path/to/uv ARGS=--upgrade
 	$(LOCK) pyproject.toml --extra gateway --extra nlp --extra registry --extra vision \
 		-c requirements/test.txt -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra bench -c requirements/test.txt -o requirements/bench.txt
+	$(LOCK) pyproject.toml --extra gateway -c requirements/test.txt -o requirements/images/gateway.txt
+	$(LOCK) pyproject.toml --extra serve $(FOR_CPU) -o requirements/images/predictor.txt
+	$(LOCK) pyproject.toml --extra nlp $(FOR_CPU) -o requirements/images/nlp.txt
+	$(LOCK) pyproject.toml --extra vision $(FOR_CPU) -o requirements/images/vision.txt
+	$(LOCK) pyproject.toml --extra gpu -c requirements/test.txt -o requirements/images/predictor-cuda.txt
+	$(LOCK) pyproject.toml --extra gpu --extra nlp -c requirements/test.txt -o requirements/images/nlp-cuda.txt
+	$(LOCK) pyproject.toml --extra gpu --extra vision -c requirements/test.txt \
+		-o requirements/images/vision-cuda.txt
 	@$(PYTHON) -c '$(BUILD_REQUIRES)' | $(LOCK) - -c requirements/test.txt \
 		-o requirements/build.txt
 
