@@ -24,7 +24,7 @@ FOR_CPU := requirements/images/cpu.in --overrides requirements/images/cpu.overri
 BUILD_REQUIRES := import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 
-.PHONY: help run test check protos format release-contracts models lock clean
+.PHONY: help run test tools check protos format release-contracts models lock clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -34,8 +34,18 @@ help: ## Say what each target does
 run: $(RUN) ## Install what serving needs, then start the mesh: make run ARGS='--http-port 8081'
 	@$(BIN)/mlmesh up $(ARGS)
 
-test: $(TEST) $(if $(EXPORT),$(TORCH)) ## Install what the tests need, then run them: make test ARGS='tests/cli -x'
+test: tools $(TEST) $(if $(EXPORT),$(TORCH)) ## Install what the tests need, then run them: make test ARGS='tests/cli -x'
 	$(BIN)/python -m pytest $(ARGS)
+
+# Tests skip what is missing, but for CI. Runlevel 1: no server that comes with a package is started.
+tools: ## On Debian, as root: install the browser, Prometheus and nginx that some tests use
+	@missing=$$(dpkg-query --show --showformat '' $$(cat requirements/debian.txt) 2>&1 >/dev/null); \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+		apt-get update -qq && xargs apt-get install -qq --no-install-recommends <requirements/debian.txt \
+			>/dev/null || echo 'not installed; tests that need it skip: ' $$(cat requirements/debian.txt); \
+	else echo 'tests that need them skip:' $$(cat requirements/debian.txt); fi
 
 check: $(TEST) protos ## Compile the contracts, then check style, types and contracts
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.promtool import promtool
+from tests.deploy.tools import tool
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -28,13 +28,13 @@ NAMES = sorted({alert["alert"] for alert in alerts()})
 
 
 def test_prometheus_can_read_the_rules() -> None:
-    checked = promtool("check", "rules", RULES)
+    checked = tool("promtool", "check", "rules", RULES)
 
     assert checked.returncode == 0, checked.stderr
 
 
 def test_every_alert_fires_when_it_should_and_not_when_all_is_well() -> None:
-    tried = promtool("test", "rules", TRIALS)
+    tried = tool("promtool", "test", "rules", TRIALS)
 
     assert tried.returncode == 0, tried.stdout + tried.stderr
 

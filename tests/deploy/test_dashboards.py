@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mlmesh.cli.mesh import read_mesh
 from tests.deploy.expressions import series_in
-from tests.deploy.promtool import promtool
+from tests.deploy.tools import tool
 from tests.end_to_end.conftest import RunningMesh, start_mesh
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def test_prometheus_can_read_every_expression(file: Path, tmp_path: Path) -> Non
     rules = tmp_path / "rules.yml"
     rules.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": recorded}]}))
 
-    checked = promtool("check", "rules", rules)
+    checked = tool("promtool", "check", "rules", rules)
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert f"{len(recorded)} rules found" in checked.stdout

@@ -1,4 +1,4 @@
-"""Prometheus' own tool, by which rules and expressions are read."""
+"""Programs of others that check what is deployed; they are no part of mlmesh."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 SECONDS = 120
+PACKAGES = {"promtool": "prometheus", "nginx": "nginx-light"}
 
 
-def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def tool(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run it; skips the test where it is not installed, and fails there in CI."""
-    program = shutil.which("promtool")
+    program = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if program is None:
-        reason = "promtool is not installed (Debian: prometheus), see `make test`"
+        reason = f"{name} is not installed (Debian: {PACKAGES.get(name, name)}), see `make tools`"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
