@@ -38,7 +38,9 @@ def _ask_service(address: str) -> None:
 def _here(address: str) -> str:
     """Where to ask a program that listens on all addresses."""
     port = address.rpartition(":")[2]
-    return f"127.0.0.1:{port}" if address.startswith("0.0.0.0:") else address.replace("[::]", "[::1]")
+    return (
+        f"127.0.0.1:{port}" if address.startswith("0.0.0.0:") else address.replace("[::]", "[::1]")
+    )
 
 
 if __name__ == "__main__":
