@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from gateway.asset import Asset
 from gateway.beside import beside, beside_if
 from gateway.compression import encoding_of, packed_response, unpacked_body
 from gateway.dialect import JSON_DIALECT, dialect_of
@@ -51,6 +52,8 @@ from mlmesh.runtime.pages import AcceptPage, Page
 
 logger = logging.getLogger(__name__)
 
+AnyPage = Page | AcceptPage | Asset
+
 
 @dataclass(frozen=True, slots=True)
 class AppLimits:
@@ -86,7 +89,7 @@ class Gateway:
         routes: Routes,
         mesh: Mesh,
         open_inference: OpenInference,
-        pages: Mapping[str, Page | AcceptPage],
+        pages: Mapping[str, AnyPage],
         metrics: HttpMetrics,
         door: Door,
         limits: AppLimits,
@@ -272,9 +275,11 @@ async def _while_connected(receive: Receive) -> AsyncIterator[None]:
             await listening
 
 
-async def _page(request: Request, page: Page | AcceptPage) -> Response:
+async def _page(request: Request, page: AnyPage) -> Response:
     if request.verb not in ("GET", "HEAD"):
         raise WrongVerb(["GET", "HEAD"])
+    if isinstance(page, Asset):
+        return page.answer(request)
     if isinstance(page, AcceptPage):
         # All metrics take tens of milliseconds to write.
         status, kind, body = await asyncio.to_thread(page.answer, request.header(b"accept"))

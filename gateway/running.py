@@ -13,7 +13,8 @@ import orjson
 from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
-from gateway.app import AppLimits, Gateway
+from gateway.app import AnyPage, AppLimits, Gateway
+from gateway.asset import Asset
 from gateway.backends import Backend, open_backends
 from gateway.directory import Directory, open_directory
 from gateway.door import open_door
@@ -28,6 +29,7 @@ from gateway.process import gateway_service
 from gateway.protocol import ProtocolLimits
 from gateway.reachability import show_reachability
 from gateway.records import InputLog, open_input_log
+from gateway.reference import reference_pages
 from gateway.request import JSON
 from gateway.routes import Routes, routes_of
 from gateway.settings import GatewaySettings
@@ -73,7 +75,11 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
         probes = Probes(directory, release, settings.stuck_seconds)
         ops_pages = _pages(probes, registry)
         openapi = orjson.dumps(openapi_of(contracts, routes, release))
-        pages = {**ops_pages, "/openapi.json": lambda: (200, JSON, openapi)}
+        pages: dict[str, AnyPage] = {
+            **ops_pages,
+            "/openapi.json": Asset(JSON, openapi),
+            **reference_pages(),
+        }
         metrics = HttpMetrics(registry)
         door = open_door(settings.max_concurrent_requests, settings.max_concurrent_body_bytes)
         metrics.read_load(lambda: door.requests.count, lambda: door.bodies.used)
