@@ -1,28 +1,24 @@
 """The OpenAPI 3.1 document of the gateway: every binding of every method, read from the contracts.
 
-Beside them stand the few paths of the gateway's own that no contract describes.
+Beside them stand the Open Inference Protocol's paths, whose HTTP no contract describes, and the
+gateway's own pages.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from gateway import page_schema
 from gateway.comment import Comments
-from gateway.operation import (
-    ERROR_RESPONSES,
-    ERRORS,
-    JSON,
-    Operation,
-    Operations,
-    gaps_of,
-    openapi_path,
-)
+from gateway.error_schema import error_headers, error_responses, error_schemas
+from gateway.open_inference import document as open_inference
+from gateway.open_inference.document import OpenInferencePaths
+from gateway.operation import Operations, call_parameters, gaps_of, openapi_path
+from gateway.page_schema import page_paths
 from gateway.routes import Binding, Routes
-from gateway.scalar_schema import ANY_SCHEMA, Schema
-from gateway.schema import COMPONENTS, Schemas
+from gateway.scalar_schema import Schema
+from gateway.schema import Schemas
 from mlmesh.runtime.contracts import Contracts
-
-TAG = "Operations"
 
 _DESCRIPTION = (
     "Machine-learning models behind versioned contracts. Every operation is read from a contract, "
@@ -32,23 +28,6 @@ _DESCRIPTION = (
     "gzip or deflate), and answers are for those who accept it."
 )
 _VERBS = frozenset(("get", "put", "post", "delete", "options", "head", "patch", "trace"))
-_ERROR_TEXTS = {
-    "400": "The request is wrong; the message begins with the field that is to blame.",
-    "404": "There is no such path, model or version.",
-    "405": "The path is there, but not for this HTTP method.",
-    "413": "The request is larger than allowed.",
-    "415": "The body has a media type that is not understood.",
-    "429": "The caller's quota is used up.",
-    "500": "Something went wrong inside.",
-    "503": "The service is away or has too much to do.",
-    "504": "There was no answer in time.",
-}
-_ERROR_HEADERS = {
-    "405": {"Allow": {"description": "The methods that it is there for."}},
-    "415": {"Accept-Post": {"description": "The media types that a body may have here."}},
-    "429": {"Retry-After": {"description": "Seconds after which to try again."}},
-    "503": {"Retry-After": {"description": "Seconds after which to try again."}},
-}
 
 
 def openapi_of(contracts: Contracts, routes: Routes, version: str) -> dict[str, Any]:
@@ -61,15 +40,19 @@ def openapi_of(contracts: Contracts, routes: Routes, version: str) -> dict[str, 
     apart_from = frozenset(responses.components)
     requests = Schemas(comments, incoming=True, apart_from=apart_from)
     paths = _paths(routes, Operations(comments, requests, responses))
+    protocol = OpenInferencePaths(comments)
+    paths |= protocol.paths() | page_paths()
     schemas = responses.components | requests.components
     return {
         "openapi": "3.1.0",
         "info": {"title": "mlmesh", "version": version, "description": _DESCRIPTION},
         "tags": _tags(comments, routes),
-        "paths": paths | _own_paths(),
+        "paths": paths,
         "components": {
-            "schemas": dict(sorted(schemas.items())) | {"Error": _error()},
-            "responses": {name: _error_response(status) for status, name in ERRORS.items()},
+            "schemas": dict(sorted(schemas.items())) | protocol.components() | error_schemas(),
+            "responses": error_responses(),
+            "headers": error_headers(),
+            "parameters": call_parameters(),
         },
     }
 
@@ -112,61 +95,8 @@ def _tags(comments: Comments, routes: Routes) -> list[Schema]:
         service = binding.method.descriptor.containing_service
         text = comments.of(service.full_name).description
         tags.setdefault(service.name, {"name": service.name, "description": text})
-    own = {"name": TAG, "description": "Probes, metrics and this document."}
-    return [*tags.values(), own]
-
-
-def _own_paths() -> dict[str, dict[str, Operation]]:
-    json: Schema = {JSON: {"schema": {"type": "object"}}}
-    text: Schema = {"text/plain": {"schema": {"type": "string"}}}
-    not_ready = {"503": ERROR_RESPONSES["503"]}
-    return {
-        "/health": _own("health", "A summary, for people", {"content": json}, not_ready),
-        "/ready": _own("ready", "Whether requests should be sent here", {}, not_ready),
-        "/alive": _own("alive", "Whether the process is alive", {}),
-        "/metrics": _own("metrics", "Metrics in Prometheus' text format", {"content": text}),
-        "/openapi.json": _own("openapi", "This document", {"content": json}),
-    }
-
-
-def _own(name: str, summary: str, answer: Schema, others: Schema | None = None) -> Schema:
-    responses = {"200": {"description": f"{summary}."} | answer} | (others or {})
-    return {"get": {"operationId": name, "summary": summary, "tags": [TAG], "responses": responses}}
-
-
-def _error() -> Schema:
-    code = {"type": "integer", "description": "The HTTP status.", "minimum": 400, "maximum": 599}
-    details = {
-        "type": "array",
-        "description": "More, for programs: google.rpc.ErrorInfo, BadRequest, RetryInfo.",
-        "items": ANY_SCHEMA,
-    }
-    error = {
-        "type": "object",
-        "description": "What went wrong.",
-        "properties": {
-            "code": code,
-            "status": {"type": "string", "description": 'The gRPC code: "INVALID_ARGUMENT".'},
-            "message": {"type": "string", "description": "A sentence for people."},
-            "details": details,
-        },
-        "required": ["code", "status", "message", "details"],
-    }
-    return {
-        "type": "object",
-        "description": "The answer to a request that failed.",
-        "properties": {"error": error},
-        "required": ["error"],
-    }
-
-
-def _error_response(status: str) -> Schema:
-    response: Schema = {
-        "description": _ERROR_TEXTS[status],
-        "content": {JSON: {"schema": {"$ref": f"{COMPONENTS}Error"}}},
-    }
-    headers = {
-        name: header | {"schema": {"type": "string"}}
-        for name, header in _ERROR_HEADERS.get(status, {}).items()
-    }
-    return response | ({"headers": headers} if headers else {})
+    return [
+        *tags.values(),
+        {"name": open_inference.TAG, "description": open_inference.TAG_TEXT},
+        {"name": page_schema.TAG, "description": page_schema.TAG_TEXT},
+    ]

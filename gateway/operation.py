@@ -10,35 +10,45 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.comment import Comments
 from gateway.dialect import answers_message
+from gateway.error_schema import ERRORS, REQUEST_ID
 from gateway.field_path import fields_along, leaves_of
 from gateway.field_rules import required_fields
 from gateway.intake import upload_in
 from gateway.pattern import ANY, REST, Pattern, Variable
 from gateway.protobuf_body import takes_message
-from gateway.request import PROTOBUF
+from gateway.request import JSON, NDJSON, PROTOBUF
 from gateway.routes import ALL_FIELDS, Binding
 from gateway.scalar_schema import Schema
 from gateway.schema import PATH_TEXT, Schemas
 from gateway.upload_schema import upload_content, upload_text
 
-JSON = "application/json"
-JSON_LINES = "application/x-ndjson"
-ERRORS = {
-    "400": "BadRequest",
-    "404": "NotFound",
-    "405": "MethodNotAllowed",
-    "413": "ContentTooLarge",
-    "415": "UnsupportedMediaType",
-    "429": "TooManyRequests",
-    "500": "InternalServerError",
-    "503": "ServiceUnavailable",
-    "504": "GatewayTimeout",
-}
-ERROR_RESPONSES = {
-    status: {"$ref": f"#/components/responses/{name}"} for status, name in ERRORS.items()
-}
-
 Operation = dict[str, Any]
+CALL_PARAMETERS = [
+    {"$ref": "#/components/parameters/RequestId"},
+    {"$ref": "#/components/parameters/RequestTimeout"},
+]
+"""What every call takes beside its fields."""
+
+
+def call_parameters() -> dict[str, Schema]:
+    """Components: those parameters."""
+    request_id = "An id for this call; it comes back, and stands in every log. Made when absent."
+    timeout = "Seconds that the caller waits; there is no more time than the method allows."
+    return {
+        "RequestId": {
+            "name": "X-Request-Id",
+            "in": "header",
+            "description": request_id,
+            "schema": {"type": "string"},
+        },
+        "RequestTimeout": {
+            "name": "X-Request-Timeout",
+            "in": "header",
+            "description": timeout,
+            "schema": {"type": "number", "exclusiveMinimum": 0},
+        },
+    }
+
 
 # That a body is bytes, OpenAPI 3.1 says by a media type without a schema.
 _SERIALISED: Schema = {PROTOBUF: {}}
@@ -96,12 +106,16 @@ class Operations:
         }
         if descriptor.GetOptions().deprecated:
             operation["deprecated"] = True
-        if parameters := [*self._path(binding, names), *self._query(binding)]:
-            operation["parameters"] = parameters
+        parameters = [*self._path(binding, names), *self._query(binding)]
+        operation["parameters"] = [*parameters, *CALL_PARAMETERS]
         if binding.body:
             operation["requestBody"] = self._request_body(binding)
-        answer = {"description": self._answer_text(binding), "content": self._answer(binding)}
-        return operation | {"responses": {"200": answer} | ERROR_RESPONSES}
+        answer = {
+            "description": self._answer_text(binding),
+            "headers": REQUEST_ID,
+            "content": self._answer(binding),
+        }
+        return operation | {"responses": {"200": answer} | ERRORS}
 
     def _path(self, binding: Binding, names: list[str]) -> Iterator[Schema]:
         for gap, name in zip(gaps_of(binding.pattern), names, strict=True):
@@ -187,7 +201,7 @@ class Operations:
 def _content(schema: Schema, streaming: bool, examples: list[Any] | None = None) -> Schema:
     if streaming:
         text = "JSON objects, one to a line, each as the items of this array."
-        return {JSON_LINES: {"schema": {"type": "array", "items": schema, "description": text}}}
+        return {NDJSON: {"schema": {"type": "array", "items": schema, "description": text}}}
     named = {f"example{number}": {"value": value} for number, value in enumerate(examples or (), 1)}
     return {JSON: {"schema": schema} | ({"examples": named} if named else {})}
 

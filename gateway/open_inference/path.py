@@ -45,7 +45,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class _Route:
+class Route:
     pattern: Pattern
     verbs: tuple[str, ...]
     act: Act
@@ -73,11 +73,11 @@ def target_of(verb: str, raw_path: str) -> Target:
     raise RouteNotFound
 
 
-def _routes() -> Iterator[_Route]:
+def _routes() -> Iterator[Route]:
     """Those that fit the same path stand in the order in which they are asked."""
 
-    def route(path: str, verbs: tuple[str, ...], act: Act) -> _Route:
-        return _Route(pattern_of(_HOME + path), verbs, act)
+    def route(path: str, verbs: tuple[str, ...], act: Act) -> Route:
+        return Route(pattern_of(_HOME + path), verbs, act)
 
     for model in ("/models/{model}", "/models/{model}/versions/{version}"):
         yield route(f"{model}/infer", _WRITE, Act.INFER)
@@ -105,8 +105,10 @@ def _routes() -> Iterator[_Route]:
             yield route(f"/{kind}{region}/unregister", _WRITE, Act.NOT_SERVED)
 
 
+ROUTES = tuple(_routes())
+
 _LONGEST = 7
 _BY_LENGTH = {
-    length: tuple(route for route in _routes() if route.pattern.least == length)
+    length: tuple(route for route in ROUTES if route.pattern.least == length)
     for length in range(1, _LONGEST + 1)
 }

@@ -3,6 +3,9 @@
 import { element, folded, pretty, prose } from "./elements.js";
 import { tryIt } from "./try_it.js";
 
+// A media type without a schema is bytes.
+const BYTES = { contentMediaType: "application/octet-stream" };
+
 export function operationView(operation, schemas) {
   const { verb, path, said } = operation;
   const summary = [
@@ -36,7 +39,7 @@ function parametersView(parameters, schemas) {
 
 function requestView(requestBody, schemas) {
   const media = Object.entries(requestBody.content).map(([type, { schema }]) =>
-    mediaView(type, schema, schemas));
+    mediaView(type, schema ?? BYTES, schemas));
   return section("Body", prose(requestBody.description), ...media);
 }
 
@@ -64,7 +67,7 @@ function answerView(answer, schemas) {
     return schemas.field(`${name} (header)`, header.schema ?? {}, false, header.description);
   });
   const media = Object.entries(answer.content ?? {}).map(([type, content]) =>
-    element("div", {}, mediaView(type, content.schema, schemas),
+    element("div", {}, mediaView(type, content.schema ?? BYTES, schemas),
       content.example === undefined
         ? null
         : element("pre", {}, pretty(JSON.stringify(content.example)))));

@@ -8,8 +8,10 @@ from urllib.parse import quote
 import pytest
 from openapi_spec_validator import validate
 
-from gateway.operation import ERRORS
+from gateway.error_schema import ERRORS, OPEN_INFERENCE_ERRORS
+from gateway.open_inference.path import ROUTES as OPEN_INFERENCE_ROUTES, Act, target_of
 from gateway.routes import Routes
+from mlmesh.runtime.contracts import load_contracts
 from tests.gateway.compiled_contract import contracts_of, service_of
 from tests.gateway.zoo import (
     DOCUMENT,
@@ -22,6 +24,7 @@ from tests.gateway.zoo import (
 )
 
 PATHS = DOCUMENT["paths"]
+WITHOUT_CONTRACT = (["Operations"], ["Open Inference Protocol"])
 BOTH = pytest.mark.parametrize(
     ("document", "routes"), [(SHIPPED, SHIPPED_ROUTES), (DOCUMENT, ROUTES)], ids=["shipped", "zoo"]
 )
@@ -40,7 +43,7 @@ def test_every_binding_is_an_operation(document: dict[str, Any], routes: Routes)
     found = [
         routes.find(verb, _filled(path, operation)).binding
         for path, verb, operation in operations_of(document)
-        if operation["tags"] != ["Operations"]
+        if operation["tags"] not in WITHOUT_CONTRACT
     ]
 
     assert sorted(map(id, found)) == sorted(map(id, routes.bindings))
@@ -66,18 +69,51 @@ def test_every_field_and_parameter_has_a_description(
 def test_every_operation_says_how_it_fails(document: dict[str, Any], routes: Routes) -> None:
     responses = document["components"]["responses"]
 
-    for _, _, operation in operations_of(document):
+    for path, _, operation in operations_of(document):
         assert operation["summary"]
         if operation["tags"] != ["Operations"]:
-            assert set(operation["responses"]) == {"200", *ERRORS}
-    for response in responses.values():
-        schema = response["content"]["application/json"]["schema"]
-        assert schema == {"$ref": "#/components/schemas/Error"}
+            errors = OPEN_INFERENCE_ERRORS if path.startswith("/v2") else ERRORS
+            assert set(operation["responses"]) == {"200", *errors}
+    for name, response in responses.items():
+        dialect = "OpenInferenceError" if name.startswith("OpenInference") else "Error"
+        media = response["content"]["application/json"]
+        assert media["schema"] == {"$ref": f"#/components/schemas/{dialect}"}
+        validator_of(document, media["schema"]).validate(media["example"])
     assert "Retry-After" in responses["TooManyRequests"]["headers"]
     assert "Allow" in responses["MethodNotAllowed"]["headers"]
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/alive", "/metrics", "/openapi.json"])
+@BOTH
+def test_every_answer_carries_the_request_id(document: dict[str, Any], routes: Routes) -> None:
+    answers = [operation["responses"]["200"] for _, _, operation in operations_of(document)] + list(
+        document["components"]["responses"].values()
+    )
+
+    assert all("X-Request-Id" in answer["headers"] for answer in answers)
+
+
+def test_what_is_served_of_the_open_inference_protocol_is_in_the_document() -> None:
+    served = {
+        (route.pattern.template, route.verbs[0])
+        for route in OPEN_INFERENCE_ROUTES
+        if route.act is not Act.NOT_SERVED
+    }
+    written = {(path, verb) for path, verb, _ in operations_of(SHIPPED) if path.startswith("/v2")}
+
+    assert written == served
+    assert all(target_of(verb, path.replace("{", "").replace("}", "")) for path, verb in written)
+
+
+def test_a_document_is_the_same_wherever_it_is_made() -> None:
+    again, _ = document_of(load_contracts())
+
+    assert again == SHIPPED
+
+
+PAGE_PATHS = ["/health", "/ready", "/alive", "/metrics", "/openapi.json", "/docs"]
+
+
+@pytest.mark.parametrize("path", PAGE_PATHS)
 def test_the_gateways_own_paths_are_in_the_document(path: str) -> None:
     assert set(SHIPPED["paths"][path]) == {"get"}
 
@@ -94,7 +130,7 @@ def test_what_the_path_gives_is_not_in_the_body() -> None:
 def test_a_variable_of_several_segments_has_a_parameter_for_each() -> None:
     parameters = PATHS["/v1/zoos/{name_1}/animals/{name_3}:feed"]["post"]["parameters"]
 
-    assert [parameter["name"] for parameter in parameters] == ["name_1", "name_3"]
+    assert [one["name"] for one in parameters if "in" in one] == ["name_1", "name_3"]
     assert parameters[0]["description"] == "Its part of name, which is zoos/*/animals/*. Its name."
 
 
@@ -179,7 +215,7 @@ def test_an_example_that_is_no_json_is_refused_naming_its_message() -> None:
 
 def _filled(path: str, operation: dict[str, Any]) -> str:
     for parameter in operation.get("parameters", ()):
-        path = path.replace(f"{{{parameter['name']}}}", quote("a b"))
+        path = path.replace(f"{{{parameter.get('name')}}}", quote("a b"))
     assert "{" not in path
     return path
 
@@ -200,4 +236,4 @@ def _described(schema: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _names(parameters: list[dict[str, Any]], place: str) -> set[str]:
-    return {parameter["name"] for parameter in parameters if parameter["in"] == place}
+    return {one["name"] for one in parameters if one.get("in") == place}
