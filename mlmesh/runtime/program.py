@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 Settings = TypeVar("Settings", bound=ProgramSettings)
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 BAD_CONFIGURATION = 2
+SWITCH_SECONDS = 0.0001
+"""How long a thread may keep the interpreter from another. With Python's own 5 ms a model's thread
+waits so long to begin its next batch, and the event loop to take in calls."""
 
 
 class BadConfiguration(Exception):
@@ -47,6 +50,7 @@ def run_program(
             print(f"{name}: {problem['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         raise SystemExit(BAD_CONFIGURATION) from None
     set_up_logs(settings.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(main(settings))
