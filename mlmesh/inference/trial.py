@@ -13,11 +13,11 @@ import resource
 import signal
 import sys
 import threading
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 from mlmesh.inference.batcher import QueueLimits
@@ -49,17 +49,19 @@ async def try_versions(candidates: Sequence[Candidate], limits: TrialLimits) -> 
     """
     reasons: list[str] = []
     while len(reasons) < len(candidates):
-        async with _running_child(candidates[len(reasons) :], limits) as child:
-            assert child.stdout is not None
+        async with (
+            _running_child(candidates[len(reasons) :], limits) as child,
+            _lines_of(child) as lines,
+        ):
             while len(reasons) < len(candidates):
                 wall = STARVED * limits.seconds
                 try:
-                    line = await asyncio.wait_for(child.stdout.readline(), wall)
+                    line = await asyncio.wait_for(lines.readline(), wall)
                 except TimeoutError:
                     reasons.append(f"loading and warm-up took more than {wall:g} s")
                     break
                 if not line.endswith(b"\n"):
-                    reasons.append(_end_of(await child.wait(), limits))
+                    reasons.append(_end_of(await asyncio.to_thread(child.wait), limits))
                     break
                 reasons.append(json.loads(line))
     return reasons
@@ -68,7 +70,7 @@ async def try_versions(candidates: Sequence[Candidate], limits: TrialLimits) -> 
 @asynccontextmanager
 async def _running_child(
     candidates: Sequence[Candidate], limits: TrialLimits
-) -> AsyncIterator[asyncio.subprocess.Process]:
+) -> AsyncIterator[Popen[bytes]]:
     order = {
         "candidates": [
             {"folder": str(one.folder), "options": asdict(one.options)} for one in candidates
@@ -76,18 +78,40 @@ async def _running_child(
         "seconds": limits.seconds,
         "memory_bytes": None if _on_cuda(candidates) else limits.memory_bytes,
     }
-    command = (sys.executable, "-m", "mlmesh.inference.trial")
-    child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+    # Starting a process takes milliseconds, in which the loop would answer nobody.
+    starting = asyncio.ensure_future(asyncio.to_thread(_start, json.dumps(order).encode()))
     try:
-        _give_way(child.pid)
-        assert child.stdin is not None
-        # As one line, for the pipe stays open: when it ends, the parent is gone.
-        child.stdin.write(json.dumps(order).encode() + b"\n")
-        yield child
+        yield await asyncio.shield(starting)
     finally:
-        with suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
+        child = await starting
+        child.kill()
+        await asyncio.to_thread(child.wait)
+        for pipe in filter(None, (child.stdin, child.stdout)):
+            pipe.close()
+
+
+def _start(order: bytes) -> Popen[bytes]:
+    command = (sys.executable, "-m", "mlmesh.inference.trial")
+    child = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, bufsize=0)
+    _give_way(child.pid)
+    assert child.stdin is not None
+    # When it ends at once, how it did is told where its answers are read. Not closed: when this
+    # pipe ends, the parent is gone.
+    with suppress(BrokenPipeError), open(child.stdin.fileno(), "wb", closefd=False) as pipe:
+        pipe.write(order + b"\n")
+    return child
+
+
+@asynccontextmanager
+async def _lines_of(child: Popen[bytes]) -> AsyncIterator[asyncio.StreamReader]:
+    lines = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), child.stdout
+    )
+    try:
+        yield lines
+    finally:
+        transport.close()
 
 
 def _give_way(pid: int) -> None:
