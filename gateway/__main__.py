@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 
+from gateway.loop import loop_factory
 from gateway.running import running_gateway
 from gateway.settings import GatewaySettings
-from mlmesh.runtime.program import LoopFactory, run_program
+from gateway.workers import serve_by_workers
+from mlmesh.runtime.program import run_program
 from mlmesh.runtime.shutdown import shutdown_on_signals
 
 logger = logging.getLogger(__name__)
@@ -14,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 async def main(settings: GatewaySettings) -> None:
     with shutdown_on_signals() as shutdown:
+        if settings.workers > 1:
+            await serve_by_workers(settings, shutdown)
+            return
         async with running_gateway(settings) as gateway:
             logger.info("serving", extra={"port": gateway.port, "backends": settings.backends})
             await shutdown.requested()
@@ -22,14 +27,5 @@ async def main(settings: GatewaySettings) -> None:
             logger.info("draining", extra={"drain_seconds": settings.drain_seconds})
 
 
-def _loop_factory() -> LoopFactory | None:
-    """uvloop where it exists; it carries HTTP with less work than asyncio's own loop."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
 if __name__ == "__main__":
-    run_program(GatewaySettings, main, _loop_factory())
+    run_program(GatewaySettings, main, loop_factory())

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 import uvicorn
@@ -28,7 +28,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def running_front(
     app: Any,
-    address: str,
+    address: str | socket.socket,
     *,
     shortcut: Shortcut | None,
     limits: ProtocolLimits,
@@ -37,7 +37,7 @@ async def running_front(
 ) -> AsyncIterator[int]:
     """Serve `app` on `address` inside the block and yield the port; let requests end after it.
 
-    shortcut: what takes plain requests past `app`.
+    address: a socket is one that listens already. shortcut: what takes plain requests past `app`.
     Raises OSError when the address cannot be had.
     """
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
@@ -55,7 +55,11 @@ async def running_front(
         timeout_graceful_shutdown=max(1, round(drain_seconds)),
     )
     server = _Server(config)
-    with _listening(address) as listener:
+    with (
+        nullcontext(address)
+        if isinstance(address, socket.socket)
+        else listening(address) as listener
+    ):
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield listener.getsockname()[1]
@@ -65,13 +69,25 @@ async def running_front(
 
 
 @contextmanager
-def _listening(address: str) -> Iterator[socket.socket]:
+def listening(address: str, *, shared: bool = False, first: bool = True) -> Iterator[socket.socket]:
+    """A socket that listens inside the block; raises OSError when the address cannot be had.
+
+    shared: further sockets may listen there, and each gets its part of the connections. first:
+    nobody else may be there yet.
+    """
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family) as listener, socket.socket(family) as lone:
+        for one in (listener, lone):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
+            if shared and first:
+                # Who shares would be let in beside any other gateway that does.
+                lone.bind((host, int(port)))
+                lone.close()
+            if shared:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listener.bind((host, int(port)))
             listener.listen(BACKLOG)
         except OSError as error:

@@ -32,8 +32,8 @@ class Probes:
         """The event loop turns, nothing else."""
         silent = time.monotonic() - self._beat
         if silent >= self.stuck_seconds:
-            return _refusal(f"the event loop has not turned for {silent:.0f} s")
-        return _json(200, {"status": "alive"})
+            return refusal_page(f"the event loop has not turned for {silent:.0f} s")
+        return json_page(200, {"status": "alive"})
 
     def ready(self) -> Answer:
         """Every backend has answered once, and the gateway is not about to leave.
@@ -41,17 +41,17 @@ class Probes:
         A backend that is lost later never makes the gateway unready: it answers 503 for that one.
         """
         if self.leaving:
-            return _refusal("the gateway is shutting down")
+            return refusal_page("the gateway is shutting down")
         if not self.directory.complete.is_set():
             waiting = [entry.name for entry in self.directory.entries if not entry.answered]
-            return _refusal(f"waiting for {'; '.join(waiting)}")
-        return _json(200, {"status": "ready"})
+            return refusal_page(f"waiting for {'; '.join(waiting)}")
+        return json_page(200, {"status": "ready"})
 
     def health(self) -> Answer:
         """A summary for people: always 200 while the process answers."""
         entries = self.directory.entries
         down = any(entry.problem for entry in entries) or bool(self.directory.problems)
-        return _json(
+        return json_page(
             200,
             {
                 "status": "leaving" if self.leaving else "degraded" if down else "ok",
@@ -74,9 +74,9 @@ class Probes:
             await asyncio.sleep(BEAT_SECONDS)
 
 
-def _json(status: int, body: object) -> Answer:
+def json_page(status: int, body: object) -> Answer:
     return status, JSON, orjson.dumps(body)
 
 
-def _refusal(why: str) -> Answer:
-    return _json(503, error_body(Unavailable(why).status()))
+def refusal_page(why: str) -> Answer:
+    return json_page(503, error_body(Unavailable(why).status()))

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from socket import socket
+from types import MappingProxyType
 
 import orjson
 from google.protobuf.message import DecodeError
@@ -52,9 +54,15 @@ class RunningGateway:
 
 
 @asynccontextmanager
-async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGateway]:
+async def running_gateway(
+    settings: GatewaySettings,
+    listener: socket | None = None,
+    other_pages: Mapping[str, AnyPage] = MappingProxyType({}),
+) -> AsyncIterator[RunningGateway]:
     """Serve HTTP inside the block; let the requests under way end after it.
 
+    listener: takes connections in the place of `settings.http_address`. other_pages: by path, to
+    answer with on the port of HTTP.
     Raises OSError when an address cannot be had, BadConfiguration when contracts are wrong.
     """
     registry = open_registry()
@@ -79,6 +87,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
             **ops_pages,
             "/openapi.json": Asset(JSON, openapi),
             **reference_pages(),
+            **other_pages,
         }
         metrics = HttpMetrics(registry)
         door = open_door(settings.max_concurrent_requests, settings.max_concurrent_body_bytes)
@@ -107,7 +116,7 @@ async def running_gateway(settings: GatewaySettings) -> AsyncIterator[RunningGat
         port = await stack.enter_async_context(
             running_front(
                 app,
-                settings.http_address,
+                listener or settings.http_address,
                 shortcut=shortcut if settings.shortcut else None,
                 limits=ProtocolLimits(
                     settings.max_head_bytes, settings.head_seconds, settings.answer_seconds

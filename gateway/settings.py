@@ -16,6 +16,8 @@ class GatewaySettings(ProgramSettings):
     """Where the gateway answers HTTP."""
     ops_address: Address = "127.0.0.1:9100"
     """Where the gateway shows probes and metrics from a thread of its own."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Gateways on that port, a process each; every limit below is one gateway's."""
     backends: dict[str, str] = Field(
         default={
             "mlmesh.v1.PredictorService": "127.0.0.1:50051",
@@ -53,7 +55,7 @@ class GatewaySettings(ProgramSettings):
     directory_seconds: float = Field(default=5.0, gt=0)
     """Seconds between two looks at which models the backends have."""
     input_log: Path = Path("var/inputs.jsonl")
-    """File that /process appends its inputs to."""
+    """File that /process appends its inputs to; with several workers, inputs-1.jsonl and so on."""
     max_input_bytes: int = Field(default=2**20, ge=1)
     """Largest input that /process keeps, in bytes of its serialised form."""
     max_stream_lines: int = Field(default=10_000, ge=1)

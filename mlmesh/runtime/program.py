@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -49,11 +50,20 @@ def run_program(
             name = "MLMESH_" + "_".join(str(part) for part in problem["loc"]).upper()
             print(f"{name}: {problem['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         raise SystemExit(BAD_CONFIGURATION) from None
+    run_with(settings, partial(main, settings), loop_factory)
+
+
+def run_with(
+    settings: ProgramSettings,
+    main: Callable[[], Coroutine[None, None, None]],
+    loop_factory: LoopFactory | None = None,
+) -> None:
+    """The same with settings that have been read."""
     set_up_logs(settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(main(settings))
+            runner.run(main())
     except (BadConfiguration, OSError) as error:
         logger.error("cannot start", extra={"reason": str(error)})
         raise SystemExit(BAD_CONFIGURATION) from None
