@@ -30,8 +30,8 @@ class Connection(Protocol):
     def data_received(self, data: bytes) -> None:
         if self._between_messages and self._is_free():
             text, end, body = data.partition(HEAD_ENDS)
-            head = self.shortcut.heads.get(text)
-            if head is not None and end and head.length == len(body) and self.shortcut.has_room():
+            head = self.shortcut.heads.get(text) if end else None
+            if head is not None and head.length == len(body) and self.shortcut.has_room():
                 self._answer(head, body)
                 return
             self._head_text = text if end else b""

@@ -105,8 +105,6 @@ class Exchange:
 
     def cancel(self, msg: str | None = None) -> None:
         """The server will not wait any longer."""
-        if self._future is not None:
-            self._future.cancel()
         # Not now: the server goes through its tasks, and an answer would take this one out.
         self._connection.loop.call_soon(self._leave)
 
@@ -118,6 +116,7 @@ class Exchange:
 
     def _answered(self, future: Future[Answer]) -> None:
         if future.cancelled():
+            self._fail(leaving(), last=True)
             return
         error = future.exception()
         if self.response_complete:
@@ -229,6 +228,8 @@ class Exchange:
 
     def _leave(self) -> None:
         self._fail(leaving(), last=True)
+        if self._future is not None:
+            self._future.cancel()
 
     def _give_up(self) -> None:
         self._fail(slow_body(self._shortcut.body_seconds))

@@ -13,6 +13,7 @@ import orjson
 from gateway.probes import json_page, refusal_page
 from mlmesh.runtime.pages import AcceptPage, Answer, Page
 
+LOOPBACK = "127.0.0.1"
 ASK_SECONDS = 2.0
 """Time that a worker gets to answer."""
 
@@ -32,11 +33,11 @@ class Asked(Protocol):
     def pid(self) -> int | None: ...
 
 
-def page_at(port: int | None, path: str, accept: str = "") -> Answer:
+def page_at(port: int | None, path: str, accept: str = "", host: str = LOOPBACK) -> Answer:
     """What the ops port of another process answers; 503 with nothing in it when it does not."""
     if port is None:
         return _ABSENT
-    connection = HTTPConnection("127.0.0.1", port, timeout=ASK_SECONDS)
+    connection = HTTPConnection(host, port, timeout=ASK_SECONDS)
     try:
         connection.request("GET", path, headers={"accept": accept})
         response = connection.getresponse()
@@ -54,6 +55,9 @@ class Summary:
         self.leaving = False
         self._workers = workers
         self._asking = ThreadPoolExecutor(2 * len(workers), thread_name_prefix="summary")
+
+    def close(self) -> None:
+        self._asking.shutdown()
 
     def pages(self) -> dict[str, Page | AcceptPage]:
         return {

@@ -15,10 +15,11 @@ from functools import partial
 
 import orjson
 
+from gateway.app import AnyPage
 from gateway.loop import loop_factory
 from gateway.running import running_gateway
 from gateway.settings import GatewaySettings
-from gateway.summary import page_at
+from gateway.summary import LOOPBACK, page_at
 from mlmesh.runtime.pages import AcceptPage
 from mlmesh.runtime.program import run_with
 from mlmesh.runtime.shutdown import Shutdown, shutdown_on_signals
@@ -60,10 +61,15 @@ def settings_of(settings: GatewaySettings, number: int) -> GatewaySettings:
 
 
 async def main(assignment: Assignment) -> None:
-    settings = settings_of(assignment.settings, assignment.number)
-    pages = {path: AcceptPage(partial(page_at, assignment.ops_port, path)) for path in SHARED_PAGES}
+    settings = assignment.settings
+    host = _reachable_host(settings.ops_address)
+    pages: dict[str, AnyPage] = {
+        path: AcceptPage(partial(page_at, assignment.ops_port, path, host=host))
+        for path in SHARED_PAGES
+    }
     with shutdown_on_signals() as shutdown, socket.socket(fileno=assignment.descriptor) as listener:
-        async with running_gateway(settings, listener, pages) as gateway:
+        own = settings_of(settings, assignment.number)
+        async with running_gateway(own, listener, pages) as gateway:
             print(gateway.ops_port, flush=True)
             logger.info("serving", extra={"port": gateway.port, "worker": assignment.number})
             _leave_when_orphaned(shutdown)
@@ -71,6 +77,12 @@ async def main(assignment: Assignment) -> None:
             gateway.probes.leaving = True
             await shutdown.lame_duck(settings.lame_duck_seconds)
             logger.info("draining", extra={"drain_seconds": settings.drain_seconds})
+
+
+def _reachable_host(address: str) -> str:
+    """Where to reach what listens on `address`, which may stand for all addresses."""
+    host = address.rpartition(":")[0].strip("[]")
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)
 
 
 def _leave_when_orphaned(shutdown: Shutdown) -> None:

@@ -158,6 +158,7 @@ async def running_workers(settings: GatewaySettings) -> AsyncIterator[RunningWor
         ]
         workers = [Worker(n, listener, settings) for n, listener in enumerate(listeners, 1)]
         summary = Summary(workers)
+        stack.callback(summary.close)
         ops_port = await stack.enter_async_context(
             running_pages(settings.ops_address, summary.pages())
         )
