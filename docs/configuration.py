@@ -34,6 +34,8 @@ LIMITS = """
 | parameters of a query | 512 | `gateway/query.py` |
 | headers of one part of a form | 8 | `gateway/form.py` |
 | name of a part of a form | 256 bytes | `gateway/form.py` |
+| fragments of a message in a WebSocket | 1024 | `gateway/socket_protocol.py` |
+| bytes of a packed body that are unpacked at once | 262,144 | `gateway/compression.py` |
 | boundary of a form | 70 characters | `gateway/form.py` |
 | rows of a BatchPredict, calls of a CarryRequest | 4096 | the contracts |
 | calls under way on one Carry stream | 4096 | `mlmesh/runtime/carry.py` |

@@ -6,21 +6,23 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from gateway.answer_stream import AnswerStream
 from gateway.asset import Asset
 from gateway.beside import beside, beside_if
-from gateway.compression import encoding_of, packed_response, unpacked_body
+from gateway.compression import encoding_of, packed_response, packing_for, unpacked_body
 from gateway.dialect import JSON_DIALECT, dialect_of
 from gateway.door import Door
 from gateway.form import FormLimits
-from gateway.intake import intake_of
+from gateway.intake import Intake, intake_of
 from gateway.mesh import Mesh
 from gateway.open_inference.path import Target, is_open_inference, target_of
 from gateway.open_inference.refusal import refusal
 from gateway.open_inference.surface import OpenInference
+from gateway.presence import while_connected
 from gateway.request import (
     Disconnected,
     Receive,
@@ -37,12 +39,11 @@ from gateway.response import (
     closing,
     failure,
     leaving,
-    send_line,
     send_response,
-    send_stream_end,
-    send_stream_start,
 )
-from gateway.routes import Match, RouteNotFound, Routes, WrongVerb
+from gateway.routes import Binding, Match, RouteNotFound, Routes, WrongVerb
+from gateway.sockets import Sockets
+from gateway.stream_form import form_of, has_ended
 from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics
 from gateway.transcode import answer_of, serialised_lines
 from mlmesh.runtime.admission import Share
@@ -65,6 +66,8 @@ class AppLimits:
     """Of a request to a streaming method."""
     packed_from: int = 1024
     """Bytes of an answer."""
+    heartbeat_seconds: float = 15.0
+    """Between two signs of life of a stream of events."""
     form: FormLimits = field(default_factory=FormLimits)
 
 
@@ -92,6 +95,7 @@ class Gateway:
         pages: Mapping[str, AnyPage],
         metrics: HttpMetrics,
         door: Door,
+        sockets: Sockets,
         limits: AppLimits,
     ) -> None:
         self._routes = routes
@@ -101,8 +105,12 @@ class Gateway:
         self._metrics = metrics
         self._limits = limits
         self._door = door
+        self._sockets = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._sockets(scope, receive, send)
+            return
         started = time.perf_counter()
         request = request_of_scope(scope)
         visit = _Visit(request, call_of(request))
@@ -180,7 +188,7 @@ class Gateway:
         request = visit.request
         call = replace(visit.call, deadline=deadline_of(request))
         body = b"".join(await self._body(visit, receive, share))
-        async with _while_connected(receive):
+        async with while_connected(receive):
             return await self._open_inference.answer(target, request, body, call)
 
     async def _called(
@@ -194,14 +202,14 @@ class Gateway:
         call = replace(visit.call, deadline=deadline_of(request)).within(method.timeout)
         intake = intake_of(request, binding, self._limits.form)
         body = await self._body(visit, receive, share)
-        async with _while_connected(receive):
+        async with while_connected(receive):
             if method.unary:
                 heavy = sum(map(len, body)) >= intake.large
                 sent = await beside_if(heavy, intake.serialise, match, request, body)
                 answer = await self._mesh.answer(method, sent, call)
                 written = await beside(answer, dialect.write, binding, answer)
                 return Response(200, written, dialect.headers)
-            return await self._streamed(visit, match, b"".join(body), call, send)
+            return await self._streamed(visit, match, intake, body, call, send)
 
     async def _body(self, visit: _Visit, receive: Receive, share: Share) -> list[bytes]:
         """All of it, unpacked, in pieces. Raises ServingError."""
@@ -214,30 +222,45 @@ class Gateway:
         return await unpacked_body(body, encoding, share, limits.body_bytes)
 
     async def _streamed(
-        self, visit: _Visit, match: Match, body: bytes, call: Call, send: Send
+        self,
+        visit: _Visit,
+        match: Match,
+        intake: Intake,
+        body: list[bytes],
+        call: Call,
+        send: Send,
     ) -> Response | None:
-        """Answer lines of JSON with lines of JSON.
-
-        A failure before the first line is an answer of its own, a later one is the last line.
-        """
-        method = match.binding.method
-        sent = await beside(body, serialised_lines, match, body, self._limits.lines)
-        answers = self._mesh.stream(method, sent, call)
-        try:
-            first = await anext(answers, None)
-            visit.status = 200
-            await send_stream_start(send, call.request_id)
-            failed = None
+        request, binding = visit.request, match.binding
+        method = binding.method
+        if method.descriptor.client_streaming:
+            lines = b"".join(body)
+            most = self._limits.lines
+            sent = await beside(lines, serialised_lines, match, request.query, lines, most)
+        else:
+            heavy = sum(map(len, body)) >= intake.large
+            sent = [await beside_if(heavy, intake.serialise, match, request, body)]
+        async with aclosing(self._mesh.stream(method, sent, call)) as answers:
+            if not method.descriptor.server_streaming:
+                return await self._only(visit, binding, answers)
+            if has_ended(request):
+                return Response(204, b"", ())
+            packing = packing_for(request.header(b"accept-encoding"))
+            form, beat = form_of(request), self._limits.heartbeat_seconds
+            stream = AnswerStream(send, form, packing, call.request_id, beat)
             try:
-                while first is not None:
-                    await send_line(send, await beside(first, answer_of, match.binding, first))
-                    first = await anext(answers, None)
-            except ServingError as error:
-                failed = error.status()
-            await send_stream_end(send, failed)
-        finally:
-            await answers.aclose()  # type: ignore[attr-defined]
+                await stream.send_all(answers, partial(answer_of, binding))
+            finally:
+                if stream.started:
+                    visit.status = 200
         return None
+
+    async def _only(
+        self, visit: _Visit, binding: Binding, answers: AsyncIterator[bytes]
+    ) -> Response:
+        """The one answer to a stream."""
+        answer = await anext(answers)
+        dialect = dialect_of(visit.request, binding)
+        return Response(200, await beside(answer, dialect.write, binding, answer), dialect.headers)
 
     def _options(self, request: Request) -> Response:
         try:
@@ -245,34 +268,6 @@ class Gateway:
         except WrongVerb as error:
             return Response(204, b"", ((b"allow", ", ".join(error.allow).encode()),))
         return Response(204, b"")
-
-
-@asynccontextmanager
-async def _while_connected(receive: Receive) -> AsyncIterator[None]:
-    """Cancel what is inside when the client goes away; raises Disconnected then."""
-    working = asyncio.current_task()
-    assert working is not None
-    gone = False
-
-    async def listen() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        working.cancel()
-
-    listening = asyncio.create_task(listen())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not gone:
-            raise
-        working.uncancel()
-        raise Disconnected from None
-    finally:
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
 
 
 async def _page(request: Request, page: AnyPage) -> Response:

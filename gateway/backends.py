@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -63,14 +63,18 @@ class Backend:
         return answer
 
     async def stream(
-        self, method: Method, requests: Iterable[bytes], call: Call
-    ) -> AsyncIterator[bytes]:
+        self, method: Method, requests: Iterable[bytes] | AsyncIterator[bytes], call: Call
+    ) -> AsyncGenerator[bytes, None]:
         """The serialised answers of a streaming method; raises ServingError."""
-        sent: Any = iter(requests)
+        sent: Any = requests
         if method.descriptor.client_streaming:
             start: Any = self.channel.stream_stream(method.path)
         else:
-            start, sent = self.channel.unary_stream(method.path), next(sent)
+            start = self.channel.unary_stream(method.path)
+            if isinstance(requests, Iterable):
+                sent = next(iter(requests))
+            else:
+                sent = await anext(requests)
         stream = start(sent, timeout=hop_seconds(call), metadata=_metadata(call))
         try:
             async for answer in stream:

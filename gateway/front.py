@@ -14,6 +14,7 @@ import uvicorn
 from gateway.connection import connection_with
 from gateway.protocol import ProtocolLimits, protocol_with
 from gateway.shortcut import Shortcut
+from gateway.socket_protocol import socket_protocol_with
 
 BACKLOG = 2048
 
@@ -32,6 +33,8 @@ async def running_front(
     *,
     shortcut: Shortcut | None,
     limits: ProtocolLimits,
+    max_frame_bytes: int,
+    ping_seconds: float,
     keep_alive_seconds: int,
     drain_seconds: float,
 ) -> AsyncIterator[int]:
@@ -44,7 +47,12 @@ async def running_front(
     config = uvicorn.Config(
         app,
         http=connection_with(limits, shortcut) if shortcut else protocol_with(limits),
-        ws="none",
+        ws=socket_protocol_with(limits.answer_seconds),
+        ws_max_size=max_frame_bytes,
+        ws_ping_interval=ping_seconds,
+        ws_ping_timeout=ping_seconds,
+        # It would be unpacked on the loop.
+        ws_per_message_deflate=False,
         lifespan="off",
         loop="none",
         log_config=None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any
 
 from gateway.backends import Backend
@@ -43,8 +43,14 @@ class Mesh:
         """The serialised answer of a unary method; raises ServingError."""
         return (await self.begin(method, request, call)).response
 
-    def stream(self, method: Method, requests: Iterable[bytes], call: Call) -> AsyncIterator[bytes]:
-        """The serialised answers of a streaming method; raises ServingError."""
+    def stream(
+        self, method: Method, requests: Iterable[bytes] | AsyncIterator[bytes], call: Call
+    ) -> AsyncGenerator[bytes, None]:
+        """The serialised answers of a streaming method; raises ServingError.
+
+        An asynchronous source is asked for no more than the backend takes, and must not fail: when
+        there is no more to send, it ends.
+        """
         return self._backend(method).stream(method, requests, call.within(method.timeout))
 
     def _backend(self, method: Method) -> Backend:

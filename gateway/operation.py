@@ -20,6 +20,7 @@ from gateway.request import JSON, NDJSON, PROTOBUF
 from gateway.routes import ALL_FIELDS, Binding
 from gateway.scalar_schema import Schema
 from gateway.schema import PATH_TEXT, Schemas
+from gateway.stream_form import EVENTS
 from gateway.upload_schema import upload_content, upload_text
 
 Operation = dict[str, Any]
@@ -185,6 +186,8 @@ class Operations:
         else:
             schema = self.responses.of(response)
         content = _content(schema, binding.method.descriptor.server_streaming)
+        if binding.method.descriptor.server_streaming:
+            return content | {EVENTS: {}}
         return content | (_SERIALISED if answers_message(binding) else {})
 
     def _answer_text(self, binding: Binding) -> str:

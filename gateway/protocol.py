@@ -15,6 +15,11 @@ from mlmesh.runtime.errors import DeadlineExceeded, InvalidInput, ServingError, 
 
 HEAD_ENDS = b"\r\n\r\n"
 _UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*", re.IGNORECASE)
+_OTHER_UPGRADE = re.compile(
+    rb"\r\nupgrade[ \t]*:(?![ \t]*websocket[ \t]*\r\n)[^\r\n]*(?=\r\n)", re.IGNORECASE
+)
+_TO_SOCKET = re.compile(rb"\r\nupgrade[ \t]*:[ \t]*websocket[ \t]*(?:\r\n|$)", re.IGNORECASE)
+_SOCKET_KEY = re.compile(rb"\r\nsec-websocket-key[ \t]*:", re.IGNORECASE)
 _PHRASES = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
@@ -62,8 +67,27 @@ class Protocol(HttpToolsProtocol):
             if not end:
                 self._expect_head()
             # An offer to upgrade may be ignored, but the parser would stop reading at one.
-            data = _UPGRADE.sub(b"", head) + end + rest
+            whole = bool(end) and self._head_size == len(head)
+            data = _without_upgrade(head, whole=whole) + end + rest
         super().data_received(data)
+
+    def _should_upgrade(self) -> bool:
+        """For exactly the handshake of a WebSocket, when no other request is under way."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.pipeline
+            and self.parser.get_method() == b"GET"
+            and self.parser.get_http_version() == "1.1"
+            and self.url.isascii()
+            and super()._should_upgrade()
+        )
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Clients could fill the log with it."""
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_timer()
+        super().handle_websocket_upgrade()
 
     def on_headers_complete(self) -> None:
         self.head_is_complete()
@@ -133,6 +157,14 @@ class Protocol(HttpToolsProtocol):
         ]
         self.transport.write(b"\r\n".join(lines) + HEAD_ENDS + response.body)
         self.transport.close()
+
+
+def _without_upgrade(head: bytes, *, whole: bool) -> bytes:
+    """A head, or a part of one, without what would upgrade it to anything but a WebSocket."""
+    if not whole:
+        return _OTHER_UPGRADE.sub(b"", head)
+    opens = head.startswith(b"GET ") and _TO_SOCKET.search(head) and _SOCKET_KEY.search(head)
+    return head if opens else _UPGRADE.sub(b"", head)
 
 
 def protocol_with(limits: ProtocolLimits) -> type[Protocol]:

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import orjson
-from google.rpc import status_pb2
-
 from gateway.dialect import JSON_DIALECT, Dialect
-from gateway.request import NDJSON, Send, SlowBody, UnsupportedBody
+from gateway.request import Send, SlowBody, UnsupportedBody
 from gateway.routes import WrongVerb
-from gateway.status import error_body, http_status_of, retry_after
+from gateway.status import http_status_of, retry_after
 from mlmesh.runtime.errors import ServingError, Unavailable
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _JSON: Headers = JSON_DIALECT.headers
-_STREAM: Headers = ((b"content-type", NDJSON.encode()), (b"x-content-type-options", b"nosniff"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +67,3 @@ async def send_response(send: Send, response: Response, request_id: str) -> None
     headers = headers_of(response, request_id)
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
-
-
-async def send_stream_start(send: Send, request_id: str) -> None:
-    headers = [*_STREAM, (b"x-request-id", request_id.encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-
-async def send_line(send: Send, line: bytes) -> None:
-    """One JSON value of a stream."""
-    await send({"type": "http.response.body", "body": line + b"\n", "more_body": True})
-
-
-async def send_stream_end(send: Send, failed: status_pb2.Status | None) -> None:
-    """End a stream; a failure after the first line is its last line."""
-    last = b"" if failed is None else orjson.dumps(error_body(failed)) + b"\n"
-    await send({"type": "http.response.body", "body": last})

@@ -36,6 +36,8 @@ from gateway.request import JSON
 from gateway.routes import Routes, routes_of
 from gateway.settings import GatewaySettings
 from gateway.shortcut import Shortcut
+from gateway.socket import SocketLimits
+from gateway.sockets import Sockets
 from gateway.traffic import HttpMetrics
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.chain import Chain
@@ -99,6 +101,7 @@ async def running_gateway(
             pages,
             metrics,
             door,
+            Sockets(routes, mesh, metrics, door, _socket_limits(settings)),
             _limits(settings),
         )
         shortcut = Shortcut(
@@ -121,6 +124,8 @@ async def running_gateway(
                 limits=ProtocolLimits(
                     settings.max_head_bytes, settings.head_seconds, settings.answer_seconds
                 ),
+                max_frame_bytes=settings.max_frame_bytes,
+                ping_seconds=settings.socket_ping_seconds,
                 keep_alive_seconds=settings.keep_alive_seconds,
                 drain_seconds=settings.drain_seconds,
             )
@@ -166,7 +171,17 @@ def _limits(settings: GatewaySettings) -> AppLimits:
         body_seconds=settings.body_seconds,
         lines=settings.max_stream_lines,
         packed_from=settings.compress_from_bytes,
+        heartbeat_seconds=settings.heartbeat_seconds,
         form=FormLimits(
             settings.max_form_parts, settings.max_part_header_bytes, settings.max_part_text_bytes
         ),
+    )
+
+
+def _socket_limits(settings: GatewaySettings) -> SocketLimits:
+    return SocketLimits(
+        settings.max_sockets,
+        settings.max_socket_messages,
+        settings.socket_idle_seconds,
+        settings.origins,
     )

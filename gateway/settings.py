@@ -34,6 +34,21 @@ class GatewaySettings(ProgramSettings):
     """Bytes of all bodies that are held; what would be beyond is refused at once."""
     compress_from_bytes: int = Field(default=1024, ge=0)
     """Smallest answer that is compressed for clients that take it."""
+    heartbeat_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False)
+    """Seconds between two signs of life of a stream of events that has nothing to say."""
+    max_sockets: int = Field(default=256, ge=1)
+    """WebSockets that may be open; the next ones are refused at once."""
+    max_frame_bytes: int = Field(default=4 * 2**20, ge=125)
+    """Largest message in a WebSocket."""
+    max_socket_messages: int = Field(default=1_000_000, ge=1)
+    """Most messages of a client in one WebSocket."""
+    socket_idle_seconds: float = Field(default=300.0, gt=0, allow_inf_nan=False)
+    """Seconds without a message either way after which a WebSocket is closed."""
+    socket_ping_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)
+    """Seconds between two pings of a WebSocket, and for the client to answer one."""
+    origins: tuple[str, ...] = ()
+    """Whose pages may open WebSockets, beside the gateway's own, as JSON: ["https://shop.example"];
+    ["*"] is everybody's."""
     max_form_parts: int = Field(default=64, ge=1)
     """Most parts of a multipart/form-data body."""
     max_part_header_bytes: int = Field(default=4096, ge=256)

@@ -20,16 +20,17 @@ def serialised_request(match: Match, query: bytes, body: bytes) -> bytes:
     return message.SerializeToString()
 
 
-def serialised_lines(match: Match, body: bytes, most: int) -> list[bytes]:
+def serialised_lines(match: Match, query: bytes, body: bytes, most: int) -> list[bytes]:
     """The request messages of a body with one JSON value a line; raises InvalidInput."""
     messages: list[bytes] = []
+    pairs = query_values(query) if query else []
     for number, line in enumerate(body.splitlines(), 1):
         if not line.strip():
             continue
         if len(messages) == most:
             raise InvalidInput("body", f"send at most {most} lines in one request")
         try:
-            message = message_of(match, [], _parsed(match.binding, line))
+            message = message_of(match, pairs, _parsed(match.binding, line))
         except InvalidInput as error:
             raise InvalidInput(f"line {number}", error.message) from None
         messages.append(message.SerializeToString())

@@ -72,5 +72,10 @@ class Share:
         budget.used += size
         self._size += size
 
+    def shrink(self, size: int) -> None:
+        """Give so much of it back."""
+        self._budget.used -= size
+        self._size -= size
+
     def __exit__(self, *_: object) -> None:
         self._budget.used -= self._size

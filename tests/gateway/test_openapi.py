@@ -172,7 +172,8 @@ def test_streams_are_lines_of_json() -> None:
     counted = PATHS["/v1/animals/{name}/{segment3}"]["get"]
     listed = PATHS["/v1/animals/{name}:list"]["post"]
 
-    assert set(counted["responses"]["200"]["content"]) == {"application/x-ndjson"}
+    streamed = counted["responses"]["200"]["content"]
+    assert set(streamed) == {"application/x-ndjson", "text/event-stream"}
     assert counted["deprecated"]
     assert set(listed["requestBody"]["content"]) == {"application/x-ndjson"}
     answered = listed["responses"]["200"]["content"]
