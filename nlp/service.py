@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from mlmesh.inference.asked_model import asked_model
 from mlmesh.inference.host import Host
-from mlmesh.inference.version import LoadedVersion
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
-from mlmesh.runtime.errors import ServingError, Unavailable
+from mlmesh.runtime.errors import ServingError
 from mlmesh.v1 import nlp_pb2 as pb
 from nlp import replies
 from nlp.embeddings import Embedding, EmbeddingModel, similarities
@@ -47,13 +46,6 @@ class OwnModels:
     embeddings: str = "embeddings"
 
 
-class _Named(Protocol):
-    """What every request begins with."""
-
-    model: str
-    model_version: str
-
-
 class NlpService:
     """own: the models of callers who name none."""
 
@@ -68,7 +60,7 @@ class NlpService:
     ) -> pb.AnalyzeSentimentResponse:
         check_language(request.language)
         text = self._one("text", request.text)
-        with self._using(request, self._own.sentiment, SentimentModel) as model:
+        with asked_model(self._host, request, self._own.sentiment, SentimentModel) as model:
             found = _only(await self._analyzed(model, [text], call, request.sentences))
             response = pb.AnalyzeSentimentResponse()
             await beside(_length(text), replies.put_sentiment, response, found, request.text)
@@ -79,7 +71,7 @@ class NlpService:
     ) -> pb.BatchAnalyzeSentimentResponse:
         check_language(request.language)
         texts = self._many("texts", request.texts)
-        with self._using(request, self._own.sentiment, SentimentModel) as model:
+        with asked_model(self._host, request, self._own.sentiment, SentimentModel) as model:
             found = await self._analyzed(model, texts, call, request.sentences)
             results = await _results(
                 pb.SentimentResult, replies.put_sentiment, request.texts, found
@@ -91,7 +83,7 @@ class NlpService:
         self, request: pb.PredictTextRequest, call: Call
     ) -> pb.PredictTextResponse:
         text = self._one("input_text", request.input_text)
-        with self._using(request, self._own.sentiment, SentimentModel) as model:
+        with asked_model(self._host, request, self._own.sentiment, SentimentModel) as model:
             found = _only(await self._analyzed(model, [text], call))
             response = pb.PredictTextResponse()
             replies.put_probabilities(response, found.probabilities)
@@ -102,7 +94,7 @@ class NlpService:
     ) -> pb.RecognizeEntitiesResponse:
         check_language(request.language)
         text = self._one("text", request.text)
-        with self._using(request, self._own.entities, EntityModel) as model:
+        with asked_model(self._host, request, self._own.entities, EntityModel) as model:
             found = _only(await self._recognized(model, [text], call))
             response = pb.RecognizeEntitiesResponse()
             await beside(_length(text), replies.put_entities, response, found, request.text)
@@ -113,7 +105,7 @@ class NlpService:
     ) -> pb.BatchRecognizeEntitiesResponse:
         check_language(request.language)
         texts = self._many("texts", request.texts)
-        with self._using(request, self._own.entities, EntityModel) as model:
+        with asked_model(self._host, request, self._own.entities, EntityModel) as model:
             found = await self._recognized(model, texts, call)
             results = await _results(pb.EntitiesResult, replies.put_entities, request.texts, found)
             response = pb.BatchRecognizeEntitiesResponse(results=results)
@@ -123,7 +115,7 @@ class NlpService:
         check_language(request.language)
         length = length_of(request.sentence_count, request.share)
         text = self._one("text", request.text)
-        with self._using(request, self._own.embeddings, EmbeddingModel) as model:
+        with asked_model(self._host, request, self._own.embeddings, EmbeddingModel) as model:
             found = _only(await self._summarized(model, [text], length, call))
             response = pb.SummarizeResponse(method=METHOD)
             await beside(_length(text), replies.put_summary, response, found, request.text)
@@ -135,7 +127,7 @@ class NlpService:
         check_language(request.language)
         length = length_of(request.sentence_count, request.share)
         texts = self._many("texts", request.texts)
-        with self._using(request, self._own.embeddings, EmbeddingModel) as model:
+        with asked_model(self._host, request, self._own.embeddings, EmbeddingModel) as model:
             found = await self._summarized(model, texts, length, call)
             results = await _results(pb.SummaryResult, replies.put_summary, request.texts, found)
             response = pb.BatchSummarizeResponse(results=results, method=METHOD)
@@ -144,7 +136,7 @@ class NlpService:
     async def Embed(self, request: pb.EmbedRequest, call: Call) -> pb.EmbedResponse:
         check_language(request.language)
         text = self._one("text", request.text)
-        with self._using(request, self._own.embeddings, EmbeddingModel) as model:
+        with asked_model(self._host, request, self._own.embeddings, EmbeddingModel) as model:
             found = _only(await self._embedded(model, [text], call))
             response = pb.EmbedResponse(dimensions=model.dimensions)
             replies.put_embedding_as(request.encoding)(response, found, request.text)
@@ -153,7 +145,7 @@ class NlpService:
     async def BatchEmbed(self, request: pb.BatchEmbedRequest, call: Call) -> pb.BatchEmbedResponse:
         check_language(request.language)
         texts = self._many("texts", request.texts)
-        with self._using(request, self._own.embeddings, EmbeddingModel) as model:
+        with asked_model(self._host, request, self._own.embeddings, EmbeddingModel) as model:
             found = await self._embedded(model, texts, call)
             put = replies.put_embedding_as(request.encoding)
             results = await _results(pb.EmbeddingResult, put, request.texts, found)
@@ -163,7 +155,7 @@ class NlpService:
     async def Similarity(self, request: pb.SimilarityRequest, call: Call) -> pb.SimilarityResponse:
         check_language(request.language)
         pair = (self._one("text", request.text), self._one("other", request.other))
-        with self._using(request, self._own.embeddings, EmbeddingModel) as model:
+        with asked_model(self._host, request, self._own.embeddings, EmbeddingModel) as model:
             found = _only(await similarities(partial(self._embedded, model, call=call), [pair]))
             response = pb.SimilarityResponse(similarity=found.cosine)
             return signed(response, model.manifest, found.seconds, call)
@@ -180,7 +172,7 @@ class NlpService:
         self._limits.check_together("pairs", texts)
         checked = each(texts, self._limits.checked)
         pairs = list(zip(checked[::2], checked[1::2], strict=True))
-        with self._using(request, self._own.embeddings, EmbeddingModel) as model:
+        with asked_model(self._host, request, self._own.embeddings, EmbeddingModel) as model:
             found = await similarities(partial(self._embedded, model, call=call), pairs)
             results = results_of(
                 pb.SimilarityResult, replies.put_similarity, ("" for _ in found), found
@@ -217,16 +209,6 @@ class NlpService:
         most = self._limits.sentences
         act = partial(summarize, model, length=length, call=call, most_sentences=most)
         return await self._groups.ask(act, texts)
-
-    @contextmanager
-    def _using(
-        self, request: _Named, own: str, make: Callable[[LoadedVersion], Model]
-    ) -> Iterator[Model]:
-        """The model that the request asks for. Raises ModelNotFound, Unavailable, Precondition."""
-        if not (request.model or own):
-            raise Unavailable("model: this service has none of its own for this, name one")
-        with self._host.using(request.model or own, request.model_version) as version:
-            yield version.view(make)
 
     def _one(self, field: str, content: str) -> Text:
         return self._limits.checked(Text(field, content))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from mlmesh.inference.asked_model import asked_model
 from mlmesh.inference.host import Host
-from mlmesh.inference.version import LoadedVersion
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
-from mlmesh.runtime.errors import Unavailable
 from mlmesh.runtime.instruments import Value
 from mlmesh.v1 import vision_pb2 as pb
 from vision.batches import Outcome, each_image
@@ -41,13 +39,6 @@ class OwnModels:
     segmenter: str = "segmenter"
 
 
-class _Named(Protocol):
-    """What every request begins with."""
-
-    model: str
-    model_version: str
-
-
 class _Batch(Protocol):
     """What every batched request brings its images in."""
 
@@ -69,7 +60,7 @@ class VisionService:
 
     async def Classify(self, request: pb.ClassifyRequest, call: Call) -> pb.ClassifyResponse:
         image = EncodedImage("image", request.image, request.media_type)
-        with self._using(request, self._own.classifier, classifier_model) as model:
+        with asked_model(self._host, request, self._own.classifier, classifier_model) as model:
             answer = self._answers.classified
             reply = await answer(image, pb.ClassifyResponse, model, request.top_k, call)
             return signed(reply.message, model.manifest, reply.timing, call)
@@ -77,7 +68,7 @@ class VisionService:
     async def BatchClassify(
         self, request: pb.BatchClassifyRequest, call: Call
     ) -> pb.BatchClassifyResponse:
-        with self._using(request, self._own.classifier, classifier_model) as model:
+        with asked_model(self._host, request, self._own.classifier, classifier_model) as model:
             answer = partial(
                 self._answers.classified,
                 kind=pb.ClassifyResult, model=model, top=request.top_k, call=call,
@@ -88,7 +79,7 @@ class VisionService:
 
     async def Detect(self, request: pb.DetectRequest, call: Call) -> pb.DetectResponse:
         image = EncodedImage("image", request.image, request.media_type)
-        with self._using(request, self._own.detector, detector_model) as model:
+        with asked_model(self._host, request, self._own.detector, detector_model) as model:
             answer = self._answers.detected
             reply = await answer(image, pb.DetectResponse, model, request, call)
             return signed(reply.message, model.manifest, reply.timing, call)
@@ -96,7 +87,7 @@ class VisionService:
     async def BatchDetect(
         self, request: pb.BatchDetectRequest, call: Call
     ) -> pb.BatchDetectResponse:
-        with self._using(request, self._own.detector, detector_model) as model:
+        with asked_model(self._host, request, self._own.detector, detector_model) as model:
             answer = partial(
                 self._answers.detected,
                 kind=pb.DetectResult, model=model, options=request, call=call,
@@ -107,7 +98,7 @@ class VisionService:
 
     async def Segment(self, request: pb.SegmentRequest, call: Call) -> pb.SegmentResponse:
         image = EncodedImage("image", request.image, request.media_type)
-        with self._using(request, self._own.segmenter, segmenter_model) as model:
+        with asked_model(self._host, request, self._own.segmenter, segmenter_model) as model:
             answer = self._answers.segmented
             reply = await answer(image, pb.SegmentResponse, model, request, call)
             reply.message.labels.extend(model.manifest.labels)
@@ -116,7 +107,7 @@ class VisionService:
     async def BatchSegment(
         self, request: pb.BatchSegmentRequest, call: Call
     ) -> pb.BatchSegmentResponse:
-        with self._using(request, self._own.segmenter, segmenter_model) as model:
+        with asked_model(self._host, request, self._own.segmenter, segmenter_model) as model:
             answer = partial(
                 self._answers.segmented,
                 kind=pb.SegmentResult, model=model, options=request, call=call,
@@ -138,16 +129,6 @@ class VisionService:
             for index, content in enumerate(request.images)
         ]
         return await each_image(images, answer, model.ahead, self._answers.limits.answer_bytes)
-
-    @contextmanager
-    def _using(
-        self, request: _Named, own: str, make: Callable[[LoadedVersion], Model]
-    ) -> Iterator[Model]:
-        """The model that the request asks for. Raises ModelNotFound, Unavailable, Precondition."""
-        if not (request.model or own):
-            raise Unavailable("model: this service has none of its own for this, name one")
-        with self._host.using(request.model or own, request.model_version) as version:
-            yield version.view(make)
 
 
 def vision_service(
