@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -63,7 +64,7 @@ def add_path_fields(
     Raises InvalidInput when the tree has a different value for the same field already.
     """
     for path, text in variables.items():
-        *above, field = fields_along(request, path)
+        *above, field = _fields_of_variable(request, path)
         node = tree
         for outer in above:
             node = _object_in(node, outer)
@@ -74,6 +75,12 @@ def add_path_fields(
             node[key] = value
         elif known != value and str(known) != text:
             raise InvalidInput(path, "the path gives another value; do not send it twice")
+
+
+@cache
+def _fields_of_variable(request: Descriptor, path: str) -> tuple[FieldDescriptor, ...]:
+    """Routes have few variables, so that all can be kept; names in queries are made up."""
+    return fields_along(request, path)
 
 
 def _parameter(

@@ -20,6 +20,7 @@ _TRACEPARENT_SHAPE = re.compile(
 _ODD = frozenset("13579bdf")
 """Last digits of the flags of a trace that is recorded."""
 
+_ONES = 1 << 64 | 1
 # Ids must differ, not resist guessing, and a system call for each would cost more than the id.
 _random = random.Random(os.urandom(32))
 
@@ -49,14 +50,18 @@ class Call:
 
 def request_id_of(offered: str) -> str:
     """The caller's id when it is fit for headers and logs, else a new one."""
-    return offered if _REQUEST_ID_SHAPE.fullmatch(offered) else f"{_random.getrandbits(96):024x}"
+    if offered and _REQUEST_ID_SHAPE.fullmatch(offered):
+        return offered
+    return f"{_random.getrandbits(96):024x}"
 
 
 def traceparent_of(offered: str) -> str:
     """The caller's W3C trace context when it is well-formed, else a new unsampled one."""
-    if _TRACEPARENT_SHAPE.fullmatch(offered):
+    if offered and _TRACEPARENT_SHAPE.fullmatch(offered):
         return offered
-    return f"00-{_random.getrandbits(128) or 1:032x}-{_random.getrandbits(64) or 1:016x}-00"
+    # Neither id may be 0.
+    ids = f"{_random.getrandbits(192) | _ONES:048x}"
+    return f"00-{ids[:32]}-{ids[32:]}-00"
 
 
 def sampled_trace_id(traceparent: str) -> str:
