@@ -24,7 +24,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 from statistics import fmean, median
@@ -32,9 +31,8 @@ from statistics import fmean, median
 import grpc
 import numpy as np
 from image_callers import ByGrpc, ByHttp, Shares, asked, running_programs
-from numpy.typing import NDArray
-from PIL import Image
 
+from bench.comparison.photo import made_photo
 from mlmesh.inference.session import Session, SessionOptions
 from mlmesh.registry.manifest import MODEL_FILE, Manifest
 from mlmesh.registry.pins import PINS_FILE, read_pins
@@ -49,8 +47,6 @@ from vision.settings import VisionSettings
 CALLERS = (1, 8, 32)
 MODELS = ("classifier", "detector", "segmenter")
 MADE = 16
-MADE_SIZE = (640, 480)
-QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,27 +87,6 @@ def photos_in(folder: Path | None) -> list[bytes]:
     if not files:
         raise SystemExit(f"{folder}: there is no JPEG file")
     return [file.read_bytes() for file in files]
-
-
-def made_photo(seed: int) -> bytes:
-    """A JPEG whose spectrum falls with the frequency, as that of photographs does."""
-    width, height = MADE_SIZE
-    rng = np.random.default_rng(seed)
-    down, across = np.meshgrid(np.fft.fftfreq(height), np.fft.rfftfreq(width), indexing="ij")
-    frequency = np.hypot(down, across)
-    frequency[0, 0] = 1
-
-    def plane() -> NDArray[np.float64]:
-        noise = np.fft.rfft2(rng.normal(size=(height, width))) / frequency
-        values = np.fft.irfft2(noise, (height, width))
-        return np.asarray(values / values.std(), np.float64)
-
-    shared = plane()
-    colours = np.stack([0.8 * shared + 0.2 * plane() for _ in range(3)], axis=-1)
-    file = BytesIO()
-    pixels = (128 + 50 * colours).clip(0, 255).astype(np.uint8)
-    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()
 
 
 def opened(name: str, models: Path, scratch: Path, pool: Executor) -> InProcess:

@@ -35,7 +35,7 @@ class Mesh:
 def planned_mesh(
     names: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
 ) -> Mesh:
-    """names: of the services. environment: further settings, for all programs."""
+    """names: of the services. folder: where they may write. environment: further settings."""
     shared = {
         "MLMESH_LOG_LEVEL": "error",
         "MLMESH_PROVIDER": "cpu",
@@ -43,11 +43,10 @@ def planned_mesh(
         "MLMESH_DRAIN_SECONDS": "1",
         **(environment or {}),
     }
-    # Taken at once, so that none is given twice.
-    http, ops, *free = free_addresses(2 + 3 * len(names))
+    http, ops = free_addresses(2)
     services, addresses = {}, {}
     for name in names:
-        address, health, metrics, *free = free
+        address, health, metrics = free_addresses(3)
         told = {
             "MLMESH_GRPC_ADDRESS": address,
             "MLMESH_HEALTH_ADDRESS": health,

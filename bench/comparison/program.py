@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90
 STOP_SECONDS = 10
+# Below those of outgoing connections, of which a load has many.
+LOWEST_PORT, HIGHEST_PORT = 15_000, 31_999
 TETHER = str(ROOT / "mlmesh/cli/tether.py")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_given: set[int] = set()
+_random = random.Random()
 
 
 class NotStarted(Exception):
@@ -81,14 +86,19 @@ def _command(program: Program) -> list[str]:
 
 
 def free_addresses(count: int) -> list[str]:
-    """Addresses that nobody listens on."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{probe.getsockname()[1]}" for probe in probes]
-    for probe in probes:
-        probe.close()
-    return addresses
+    """Addresses that nobody listens on; none is given twice."""
+    return [_free_address() for _ in range(count)]
+
+
+def _free_address() -> str:
+    while True:
+        port = _random.randint(LOWEST_PORT, HIGHEST_PORT)
+        if port in _given:
+            continue
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            _given.add(port)
+            return f"127.0.0.1:{port}"
 
 
 def _wait_until_ready(one: Running, folder: Path) -> None:

@@ -10,7 +10,7 @@ from bench.comparison.measurement import Result
 
 COLUMNS = (
     *("payload", "callers", "way", "req/s", "ratio", "p50 ms", "p95 ms", "p99 ms"),
-    *("CPU us", "bytes", "failed"),
+    *("CPU us", "caller us", "bytes", "failed"),
 )
 
 
@@ -44,6 +44,7 @@ def _cells(result: Result) -> tuple[str, ...]:
         f"{result.p95_ms:.2f}",
         f"{result.p99_ms:.2f}",
         f"{result.cpu_us:,.0f}",
+        f"{result.caller_cpu_us:,.0f}",
         f"{result.wire_bytes:,.0f}",
         str(result.failed),
     )

@@ -1,5 +1,5 @@
 -- Sends one body again and again, and says in one line of JSON what came back.
--- Arguments: file with the body, media type.
+-- Arguments: file with the body, then names and values of headers.
 
 local threads = {}
 
@@ -12,7 +12,9 @@ function init(args)
    wrk.method = "POST"
    wrk.body = file:read("*a")
    file:close()
-   wrk.headers["Content-Type"] = args[2]
+   for index = 2, #args, 2 do
+      wrk.headers[args[index]] = args[index + 1]
+   end
    request_bytes = #wrk.format()
 end
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 from bench.comparison.load import HttpRequest, LoadFailed, Seen
@@ -27,7 +28,7 @@ def http_load(address: str, request: HttpRequest, callers: int, seconds: float) 
             *("wrk", "--threads", "1", "--connections", str(callers)),
             *("--duration", f"{max(1, round(seconds))}s", "--timeout", f"{TIMEOUT_SECONDS}s"),
             *("--script", str(SCRIPT), f"http://{address}{request.path}"),
-            *("--", file.name, request.media_type),
+            *("--", file.name, *chain.from_iterable(request.headers)),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,0 +1,112 @@
+"""The servers that the ways in need, started together."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.comparison import rest_service, tensor_model
+from bench.comparison.mesh import Mesh, planned_mesh
+from bench.comparison.payloads import Payload
+from bench.comparison.program import Program, Running, free_addresses, running
+from bench.comparison.ways import Way, over_grpc, over_http, over_python
+
+TITLES = {
+    "rest": "FastAPI",
+    "rest2": "FastAPI, 2 workers",
+    "restraw": "FastAPI, raw",
+    "json": "gateway, JSON",
+    "binary": "gateway, binary",
+    "grpc": "gRPC, unary",
+    "stream": "gRPC, stream",
+}
+"""All ways in, in the order in which they are shown."""
+APPLICATION = "bench.comparison.rest_service:application"
+TENSOR_GRAPH = "tensors.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Servers that answer."""
+
+    names: Sequence[str]
+    """Of the ways in that were asked for."""
+    mesh: Mesh
+    rest_addresses: Mapping[int, str]
+    """Of the services written by hand, by their number of workers."""
+    running: Mapping[str, Running]
+    """By name of the program."""
+
+    def ways(self, payload: Payload) -> dict[str, Way]:
+        """The ways in for this payload, in the usual order."""
+        return {name: self._way(name, payload) for name in TITLES if name in self.names}
+
+    def _way(self, name: str, payload: Payload) -> Way:
+        title = TITLES[name]
+        if name.startswith("rest"):
+            workers = _workers(name)
+            address, servers = self.rest_addresses[workers], [self.running[_rest_name(workers)]]
+            if name == "restraw":
+                return over_http(title, address, servers, "raw", lambda one: one.raw_rest)
+            return over_http(title, address, servers, "rest", lambda one: one.rest)
+        service = self.running[payload.program]
+        if name in ("json", "binary"):
+            servers = [self.running["gateway"], service]
+            if name == "json":
+                return over_http(title, self.mesh.http_address, servers, name, lambda one: one.json)
+            return over_http(title, self.mesh.http_address, servers, name, lambda one: one.binary)
+        address = self.mesh.grpc_addresses[payload.program]
+        if name == "grpc":
+            return over_grpc(title, address, [service])
+        return over_python(title, address, [service], name)
+
+
+@contextmanager
+def running_servers(names: Sequence[str], payloads: Sequence[Payload]) -> Iterator[Servers]:
+    """Start what these ways in need for these payloads, and end it again."""
+    with tempfile.TemporaryDirectory(prefix="mlmesh-bench-") as scratch:
+        folder = Path(scratch)
+        mesh = _planned_mesh(folder, payloads)
+        rest = {workers: free_addresses(1)[0] for workers in sorted(_all_workers(names))}
+        programs = [_rest_program(workers, rest[workers], folder) for workers in rest]
+        if not all(name.startswith("rest") for name in names):
+            programs += mesh.programs
+        with running(programs, folder) as servers:
+            yield Servers(names, mesh, rest, {one.program.name: one for one in servers})
+
+
+def _planned_mesh(folder: Path, payloads: Sequence[Payload]) -> Mesh:
+    repository, keys = folder / "models", folder / "keys"
+    tensor_model.write_graph(folder / TENSOR_GRAPH)
+    if any(payload.name.startswith("tensor") for payload in payloads):
+        tensor_model.register_model(folder / TENSOR_GRAPH, repository, keys)
+    environment = {"MLMESH_REPOSITORY": str(repository), "MLMESH_KEYS": str(keys)}
+    return planned_mesh(sorted({payload.program for payload in payloads}), folder, environment)
+
+
+def _rest_program(workers: int, address: str, folder: Path) -> Program:
+    arguments = (
+        *("-m", "uvicorn", "--factory", APPLICATION, "--port", address.partition(":")[2]),
+        *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
+        *("--workers", str(workers)),
+    )
+    environment = {
+        rest_service.SCRATCH: str(folder / _rest_name(workers)),
+        rest_service.TENSOR_GRAPH: str(folder / TENSOR_GRAPH),
+    }
+    return Program(_rest_name(workers), arguments, environment, f"{address}/ready")
+
+
+def _all_workers(names: Sequence[str]) -> set[int]:
+    return {_workers(name) for name in names if name.startswith("rest")}
+
+
+def _workers(name: str) -> int:
+    return 2 if name == "rest2" else 1
+
+
+def _rest_name(workers: int) -> str:
+    return f"rest-{workers}"
