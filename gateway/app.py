@@ -42,11 +42,13 @@ from gateway.response import (
     send_response,
 )
 from gateway.routes import Binding, Match, RouteNotFound, Routes, WrongVerb
+from gateway.server_timing import server_timing
 from gateway.sockets import Sockets
 from gateway.stream_form import form_of, has_ended
 from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics
 from gateway.transcode import answer_of, serialised_lines
 from mlmesh.runtime.admission import Share
+from mlmesh.runtime.answer import Answer
 from mlmesh.runtime.call import REQUEST_ID, Call, sampled_trace_id
 from mlmesh.runtime.errors import InternalError, ServingError
 from mlmesh.runtime.pages import AcceptPage, Page
@@ -66,6 +68,7 @@ class AppLimits:
     """Of a request to a streaming method."""
     packed_from: int = 1024
     """Bytes of an answer."""
+    server_timing: bool = True
     heartbeat_seconds: float = 15.0
     """Between two signs of life of a stream of events."""
     form: FormLimits = field(default_factory=FormLimits)
@@ -77,6 +80,7 @@ class _Visit:
 
     request: Request
     call: Call
+    started: float
     route: str = UNMATCHED
     body_read: bool = False
     refuse: Callable[[ServingError], Response] = failure
@@ -113,7 +117,7 @@ class Gateway:
             return
         started = time.perf_counter()
         request = request_of_scope(scope)
-        visit = _Visit(request, call_of(request))
+        visit = _Visit(request, call_of(request), started)
         REQUEST_ID.set(visit.call.request_id)
         try:
             await self._answer(visit, receive, send)
@@ -206,10 +210,16 @@ class Gateway:
             if method.unary:
                 heavy = sum(map(len, body)) >= intake.large
                 sent = await beside_if(heavy, intake.serialise, match, request, body)
-                answer = await self._mesh.answer(method, sent, call)
-                written = await beside(answer, dialect.write, binding, answer)
-                return Response(200, written, dialect.headers)
+                answer = await self._mesh.begin(method, sent, call)
+                response = answer.response
+                written = await beside(response, dialect.write, binding, response)
+                return Response(200, written, dialect.headers, self._timing(visit, answer))
             return await self._streamed(visit, match, intake, body, call, send)
+
+    def _timing(self, visit: _Visit, answer: Answer) -> bytes:
+        if not self._limits.server_timing:
+            return b""
+        return server_timing(answer, time.perf_counter() - visit.started)
 
     async def _body(self, visit: _Visit, receive: Receive, share: Share) -> list[bytes]:
         """All of it, unpacked, in pieces. Raises ServingError."""

@@ -13,6 +13,7 @@ from gateway.beside import LARGE_BYTES
 from gateway.compression import packed
 from gateway.request import slow_body
 from gateway.response import Response, closing, failure, headers_of, leaving
+from gateway.server_timing import server_timing
 from gateway.shortcut import Head, Shortcut
 from gateway.traffic import CLIENT_CLOSED
 from gateway.transcode import answer_of, serialised_request
@@ -39,15 +40,16 @@ class Exchange:
     """
 
     __slots__ = (
-        "_accept_encoding", "_body", "_call", "_connection", "_future", "_held", "_share",
-        "_shortcut", "_started", "_status", "_timer", "_way", "disconnected", "keep_alive",
-        "response_complete", "whole",
+        "_accept_encoding", "_answer", "_body", "_call", "_connection", "_future", "_held",
+        "_share", "_shortcut", "_started", "_status", "_timer", "_way", "disconnected",
+        "keep_alive", "response_complete", "whole",
     )  # fmt: skip
     message_event: ClassVar[_Unheard] = _Unheard()
 
     def __init__(self, connection: HttpToolsProtocol, shortcut: Shortcut, head: Head) -> None:
         self.keep_alive = head.keep_alive
         self._accept_encoding = head.accept_encoding
+        self._answer: Answer | None = None
         self.disconnected = False
         self.response_complete = False
         self.whole = False
@@ -124,7 +126,8 @@ class Exchange:
         if error is not None:
             self._fail(error)
             return
-        response = future.result().response
+        self._answer = future.result()
+        response = self._answer.response
         binding = self._way.match.binding
         if len(response) >= LARGE_BYTES:
             rendering = self._connection.loop.run_in_executor(None, answer_of, binding, response)
@@ -153,7 +156,8 @@ class Exchange:
         if len(body) < self._shortcut.packed_from:
             self._succeed(body)
             return
-        response, accept = Response(200, body), self._accept_encoding
+        response = Response(200, body, timing=self._timing())
+        accept = self._accept_encoding
         if len(body) < LARGE_BYTES or not accept:
             self._send_response(packed(response, accept))
             return
@@ -170,7 +174,14 @@ class Exchange:
         head = self._shortcut.success_head(self._connection.server_state.default_headers)
         end = b"\r\n\r\n" if self.keep_alive else b"\r\nconnection: close\r\n\r\n"
         request_id = self._call.request_id.encode()
+        if timing := self._timing():
+            end = b"\r\nserver-timing: " + timing + end
         self._send(b"%b%d\r\nx-request-id: %b%b%b" % (head, len(body), request_id, end, body))
+
+    def _timing(self) -> bytes:
+        if self._answer is None or not self._shortcut.server_timing:
+            return b""
+        return server_timing(self._answer, time.perf_counter() - self._started)
 
     def _fail(self, error: BaseException, *, last: bool = False) -> None:
         if self.response_complete:

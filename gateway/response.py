@@ -21,6 +21,8 @@ class Response:
     status: int
     body: bytes
     headers: Headers = _JSON
+    timing: bytes = b""
+    """Value of Server-Timing."""
 
 
 def failure(error: ServingError, dialect: Dialect = JSON_DIALECT) -> Response:
@@ -56,11 +58,14 @@ def leaving() -> ServingError:
 
 def headers_of(response: Response, request_id: str) -> list[tuple[bytes, bytes]]:
     """All headers of an answer that is sent at once."""
-    return [
+    headers = [
         *response.headers,
         (b"content-length", b"%d" % len(response.body)),
         (b"x-request-id", request_id.encode()),
     ]
+    if response.timing:
+        headers.append((b"server-timing", response.timing))
+    return headers
 
 
 async def send_response(send: Send, response: Response, request_id: str) -> None:

@@ -113,6 +113,7 @@ async def running_gateway(
             body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
             packed_from=settings.compress_from_bytes,
+            server_timing=settings.server_timing,
         )
         stack.callback(asyncio.create_task(probes.beat()).cancel)
         ops_port = await stack.enter_async_context(running_pages(settings.ops_address, ops_pages))
@@ -171,6 +172,7 @@ def _limits(settings: GatewaySettings) -> AppLimits:
         body_seconds=settings.body_seconds,
         lines=settings.max_stream_lines,
         packed_from=settings.compress_from_bytes,
+        server_timing=settings.server_timing,
         heartbeat_seconds=settings.heartbeat_seconds,
         form=FormLimits(
             settings.max_form_parts, settings.max_part_header_bytes, settings.max_part_text_bytes

@@ -34,6 +34,8 @@ class GatewaySettings(ProgramSettings):
     """Bytes of all bodies that are held; what would be beyond is refused at once."""
     compress_from_bytes: int = Field(default=1024, ge=0)
     """Smallest answer that is compressed for clients that take it."""
+    server_timing: bool = True
+    """Whether answers say in Server-Timing where their time went."""
     heartbeat_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False)
     """Seconds between two signs of life of a stream of events that has nothing to say."""
     max_sockets: int = Field(default=256, ge=1)

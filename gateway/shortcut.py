@@ -90,11 +90,13 @@ class Shortcut:
         body_bytes: int,
         body_seconds: float,
         packed_from: int,
+        server_timing: bool,
     ) -> None:
         self.mesh = mesh
         self.metrics = metrics
         self.door = door
         self.body_seconds = body_seconds
+        self.server_timing = server_timing
         self.packed_from = packed_from
         """Bytes of an answer."""
         self._routes = routes

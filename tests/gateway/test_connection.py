@@ -25,6 +25,7 @@ _OWN = [
     (re.compile(rb"x-request-id: [0-9a-f]{24}"), b"x-request-id: made"),
     (re.compile(rb'"request_id":"[0-9a-f]{24}"'), b'"request_id":"made"'),
     (re.compile(rb"(\"[a-z_]*_ms\"|\"uptime_seconds\"):[0-9.e-]+"), rb"\1:0"),
+    (re.compile(rb"dur=[0-9.]+"), b"dur=n"),
     (re.compile(rb"content-length: [0-9]+"), b"content-length: n"),
     (re.compile(rb"retry-after: [12]\r"), b"retry-after: s\r"),
     (re.compile(rb'"retry_delay":"[0-9.]+s"'), b'"retry_delay":"s"'),

@@ -26,6 +26,7 @@ def shortcut() -> Shortcut:
         body_bytes=1000,
         body_seconds=1,
         packed_from=1024,
+        server_timing=True,
     )
 
 
