@@ -13,9 +13,9 @@ from typing import Any
 from gateway.running import running_gateway
 from gateway.settings import GatewaySettings
 from tests.conformance.loop_thread import LoopThread
+from tests.gateway.transcoding.asked import Asked
 from tests.gateway.transcoding.echo import OTHER, SERVICE, serving_echo, write_descriptors
 from tests.gateway.transcoding.envoy import running_envoy
-from tests.gateway.transcoding.requests import Asked
 
 SECONDS = 30
 DIED = 0
