@@ -5,16 +5,25 @@ from __future__ import annotations
 import os
 import sys
 import urllib.request
+from pathlib import Path
 
 SECONDS = 3.0
+DEFAULTS = {
+    "gateway": "127.0.0.1:9100",
+    "predictor": "127.0.0.1:50061",
+    "nlp": "127.0.0.1:50062",
+    "vision": "127.0.0.1:50063",
+}
+"""Where a program is asked unless a variable says otherwise. Its folder lies beside this file."""
 
 
 def main() -> None:
     try:
-        if "MLMESH_OPS_ADDRESS" in os.environ:
-            _ask_gateway(os.environ["MLMESH_OPS_ADDRESS"])
+        [program] = (name for name in DEFAULTS if (Path(__file__).parent / name).is_dir())
+        if program == "gateway":
+            _ask_gateway(os.environ.get("MLMESH_OPS_ADDRESS", DEFAULTS[program]))
         else:
-            _ask_service(os.environ.get("MLMESH_HEALTH_ADDRESS", "127.0.0.1:50061"))
+            _ask_service(os.environ.get("MLMESH_HEALTH_ADDRESS", DEFAULTS[program]))
     except Exception as problem:
         sys.exit(f"not alive: {problem}")
 

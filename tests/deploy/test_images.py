@@ -15,11 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings import GatewaySettings
+from nlp.settings import NlpSettings
+from predictor.settings import PredictorSettings
 from tests.deploy.tools import tool
 from tests.ports import free_ports
+from vision.settings import VisionSettings
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
+HEALTHCHECK = ROOT / "deploy" / "docker" / "healthcheck.py"
 LOCKS = ROOT / "requirements" / "images"
 PROGRAMS = ("gateway", "predictor", "nlp", "vision")
 START_SECONDS, STOP_SECONDS = 60.0, 30.0
@@ -118,6 +123,7 @@ def test_a_program_runs_from_what_its_image_holds_and_leaves_on_sigterm(
         if path.startswith(f"{program}/") and not ignored(path):
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / path, tmp_path / path)
+    shutil.copy(HEALTHCHECK, tmp_path)
     environment = os.environ | environment_of(program)
     # As the image starts it: a shell that becomes the program.
     process = subprocess.Popen(
@@ -129,7 +135,7 @@ def test_a_program_runs_from_what_its_image_holds_and_leaves_on_sigterm(
         text=True,
     )
     try:
-        wait_until_healthy(environment, process)
+        wait_until_healthy(tmp_path / HEALTHCHECK.name, environment, process)
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=STOP_SECONDS)
@@ -154,10 +160,12 @@ def environment_of(program: str) -> dict[str, str]:
     }
 
 
-def wait_until_healthy(environment: dict[str, str], process: subprocess.Popen[str]) -> None:
+def wait_until_healthy(
+    healthcheck: Path, environment: dict[str, str], process: subprocess.Popen[str]
+) -> None:
     """Asks as the image's HEALTHCHECK does."""
     deadline = time.monotonic() + START_SECONDS
-    check = [sys.executable, str(ROOT / "deploy" / "docker" / "healthcheck.py")]
+    check = [sys.executable, str(healthcheck)]
     said = ""
     while time.monotonic() < deadline and process.poll() is None:
         asked = subprocess.run(check, env=environment, capture_output=True, text=True)
@@ -168,10 +176,25 @@ def wait_until_healthy(environment: dict[str, str], process: subprocess.Popen[st
     pytest.fail(f"never healthy: {said}")
 
 
-def test_a_program_that_is_not_there_is_not_healthy() -> None:
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_health_check_asks_where_a_program_listens_without_settings(program: str) -> None:
+    fields = {
+        "gateway": GatewaySettings.model_fields,
+        "predictor": PredictorSettings.model_fields,
+        "nlp": NlpSettings.model_fields,
+        "vision": VisionSettings.model_fields,
+    }[program]
+    address = fields["ops_address" if program == "gateway" else "health_address"].default
+
+    assert f'"{program}": "{address}"' in HEALTHCHECK.read_text()
+
+
+def test_a_program_that_is_not_there_is_not_healthy(tmp_path: Path) -> None:
     for program in ("gateway", "predictor"):
+        (tmp_path / program / program).mkdir(parents=True)
+        shutil.copy(HEALTHCHECK, tmp_path / program)
         asked = subprocess.run(
-            [sys.executable, str(ROOT / "deploy" / "docker" / "healthcheck.py")],
+            [sys.executable, str(tmp_path / program / HEALTHCHECK.name)],
             env=os.environ | environment_of(program),
             capture_output=True,
             text=True,
