@@ -24,6 +24,13 @@ MATRIX: dict[str, Values] = {
             "nlp": {"contract": NLP, "canary": {"enabled": True, "tag": "next", "weight": 25}}
         },
     },
+    "few may call, nobody reads metrics": {
+        "networkPolicy": {
+            "gatewayFrom": [{"podSelector": {"matchLabels": {"app": "shop"}}}],
+            "metricsFrom": [],
+        },
+        "telemetry": {"otlpEndpoint": "https://collector.test:14317"},
+    },
     "gpu": {
         "services": {
             "nlp": {
@@ -85,10 +92,10 @@ def rendered(name: str) -> list[Object]:
     return list(objects_of(MATRIX[name]))
 
 
-def objects_of(values: Values) -> Iterator[Object]:
+def objects_of(values: Values, release: str = RELEASE) -> Iterator[Object]:
     """Raises what Helm raises when the values are wrong."""
     chart().validate_schema(values)
-    for path, text in chart().render(values, name=RELEASE, namespace=NAMESPACE).items():
+    for path, text in chart().render(values, name=release, namespace=NAMESPACE).items():
         if path.endswith(".yaml"):
             yield from (one for one in yaml.safe_load_all(text) if one)
 

@@ -26,6 +26,7 @@ from tests.deploy.chart import (
 from tests.deploy.test_alerts import RULES
 
 KUBERNETES = "1.33"
+WATCHED = "open to the world, and watched"
 EXTENSIONS = ("networking.istio.io", "monitoring.coreos.com")
 """Of operators: Kubernetes itself knows no schema of theirs."""
 each = pytest.mark.parametrize("name", MATRIX)
@@ -172,6 +173,7 @@ def test_in_mode_xds_istio_weighs_the_calls() -> None:
     for one in of_kind(objects, "Deployment").values():
         annotations = one["spec"]["template"]["metadata"]["annotations"]
         assert annotations["inject.istio.io/templates"] == "grpc-agent"
+        assert one["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] == "true"
 
 
 def test_policies_deny_both_ways_and_let_through_only_what_is_named() -> None:
@@ -192,6 +194,39 @@ def test_policies_deny_both_ways_and_let_through_only_what_is_named() -> None:
         for rule in policies["m-gateway"]["spec"]["egress"]
     }
     assert reached == {"predictor", "nlp", "vision"}
+
+
+def test_an_empty_list_of_peers_lets_nobody_read_metrics() -> None:
+    policies = of_kind(rendered("few may call, nobody reads metrics"), "NetworkPolicy")
+
+    assert "ingress" not in policies["m-mesh-common"]["spec"]
+
+
+def test_traces_may_leave_by_the_port_of_their_address() -> None:
+    for name, port in (("few may call, nobody reads metrics", 14317), (WATCHED, 4317)):
+        common = of_kind(rendered(name), "NetworkPolicy")["m-mesh-common"]["spec"]
+        assert {"protocol": "TCP", "port": port} in [
+            one for rule in common["egress"] for one in rule["ports"]
+        ]
+
+
+def test_the_charts_own_test_may_call_a_gateway_that_few_may_call() -> None:
+    objects = rendered("few may call, nobody reads metrics")
+
+    [rule] = of_kind(objects, "NetworkPolicy")["m-gateway"]["spec"]["ingress"]
+    allowed = [peer["podSelector"]["matchLabels"] for peer in rule["from"]]
+    assert allowed == [
+        {"app": "shop"},
+        of_kind(objects, "Pod")["m-gateway-test"]["metadata"]["labels"],
+    ]
+
+
+def test_programs_never_share_a_name_however_long_the_releases_is() -> None:
+    objects = list(objects_of({}, release="r" * 53))
+
+    names = of_kind(objects, "Deployment").keys()
+    assert len(names) == 4
+    assert all(len(one["metadata"]["name"]) <= 63 for one in objects)
 
 
 def test_a_service_with_gpus_asks_for_them_and_takes_cuda_only() -> None:
@@ -284,9 +319,37 @@ def test_values_that_make_no_sense_are_refused(values: dict[str, Any]) -> None:
             {"services": {"nlp": {"contract": NLP, "canary": {"enabled": True}}}},
             "needs mesh.mode xds",
         ),
+        (
+            {
+                "mesh": {"mode": "xds"},
+                "services": {"nlp": {"contract": NLP, "canary": {"enabled": True}}},
+            },
+            "canary.tag: name the image",
+        ),
         ({"models": {"source": "image"}}, "name the image that holds /models"),
+        ({"services": {"other": {"contract": NLP}}}, "contract: another service has"),
+        (
+            {"gateway": {"autoscaling": {"enabled": True, "minReplicas": 11}}},
+            "gateway.autoscaling.minReplicas must not",
+        ),
+        (
+            {
+                "services": {
+                    "nlp": {"contract": NLP, "autoscaling": {"enabled": True, "maxReplicas": 1}}
+                }
+            },
+            "nlp.autoscaling.minReplicas must not",
+        ),
     ],
-    ids=["no time to leave", "canary without weights", "no image of models"],
+    ids=[
+        "no time to leave",
+        "canary without weights",
+        "canary of nothing",
+        "no image of models",
+        "two of one contract",
+        "gateway: least above most",
+        "service: least above most",
+    ],
 )
 def test_values_that_contradict_each_other_are_refused(values: dict[str, Any], said: str) -> None:
     with pytest.raises(helm.HelmError, match=said):

@@ -1,5 +1,7 @@
 {{- define "mlmesh.name" -}}
-{{- printf "%s-%s" .root.Release.Name .program | trunc 52 | trimSuffix "-" -}}
+{{- /* The release's name gives way, so that programs never share one. */ -}}
+{{- $room := int (sub 49 (len .program)) -}}
+{{- printf "%s-%s" (trunc $room .root.Release.Name | trimSuffix "-") .program -}}
 {{- end -}}
 
 {{- define "mlmesh.selector" -}}
@@ -74,6 +76,9 @@ topologySpreadConstraints:
 {{- range $program, $entry := .Values.services -}}
 {{- $service := include "mlmesh.service" (dict "root" $root "entry" $entry) | fromYaml -}}
 {{- if $service.enabled -}}
+{{- if hasKey $backends $service.contract -}}
+{{- fail (printf "services.%s.contract: another service has %s, and the gateway asks one of them only" $program $service.contract) -}}
+{{- end -}}
 {{- $name := include "mlmesh.name" (dict "root" $root "program" $program) -}}
 {{- $host := printf "%s.%s.svc.%s" $name $root.Release.Namespace $root.Values.mesh.clusterDomain -}}
 {{- if eq $root.Values.mesh.mode "xds" -}}
