@@ -74,14 +74,26 @@ def test_every_pipeline_of_the_collector_is_made_of_what_it_defines() -> None:
     assert exporter["endpoint"].partition(":")[0] in services()
 
 
+def test_every_container_may_little_and_has_limits() -> None:
+    for name, service in services().items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+
+
+def test_whatever_can_be_asked_is_asked_whether_it_is_healthy() -> None:
+    by_image = {name for name, service in services().items() if "build" in service}
+    by_compose = {name for name, service in services().items() if "healthcheck" in service}
+
+    assert by_image == set(OURS)
+    assert services().keys() - by_image - by_compose == {"collector"}
+
+
 @pytest.mark.parametrize("name", OURS)
-def test_our_containers_may_little_and_have_limits(name: str) -> None:
+def test_our_containers_are_built_from_the_tree_and_run_in_both_profiles(name: str) -> None:
     service = services()[name]
 
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}
     assert service["profiles"] == ["core", "full"]
     assert service["build"]["dockerfile"] == "deploy/docker/Dockerfile"
 
