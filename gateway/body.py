@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.json_scalar import Refused, expected, key_place, key_reader, plain_check, scalar_reader
+from gateway.json_text import undecodable_field
 from gateway.json_well_known import FILLERS, Fill, check_depth, type_at
 from mlmesh.runtime.errors import InvalidInput
 
@@ -25,10 +26,10 @@ def parse_json(raw: bytes) -> object:
     try:
         value: object = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
-        raise InvalidInput(
-            "body", f"not valid JSON: {error.msg.partition(':')[0]} at {place}"
-        ) from None
+        if field := undecodable_field(raw):
+            raise InvalidInput(field, "not valid UTF-8, or half a surrogate pair") from None
+        place = f"{error.msg.partition(':')[0]} at line {error.lineno} column {error.colno}"
+        raise InvalidInput("body", f"not valid JSON: {place}") from None
     # A text cannot be deeper than it has brackets, so most need no walk.
     if len(raw) > MAX_DEPTH and raw.count(b"[") + raw.count(b"{") > MAX_DEPTH < _depth(value):
         raise InvalidInput("body", f"nested more than {MAX_DEPTH} deep")
