@@ -53,6 +53,9 @@ LIMITS = """
 | chunks of a PNG | 20,000 | `vision/essentials.py` |
 | boxes of one class that are compared | the 1000 surest | `vision/suppression.py` |
 | fields that are searched for bytes that are no UTF-8 | 16,384 | `mlmesh/runtime/wire_text.py` |
+| W3C tracestate | 512 characters; a longer one is not sent on | `mlmesh/runtime/call.py` |
+| series of one metric | 10,000, of refusals 256; others as one | `mlmesh/runtime/instruments.py` |
+| links of a batch's span | 4096 | `mlmesh/runtime/trace_export.py` |
 | headers of a gRPC call | 16 KiB | `mlmesh/runtime/server.py` |
 | responses in one Carry message | 1 MiB, or one larger response | `mlmesh/runtime/carry.py` |
 | connections to a metrics or ops port | 64; further ones are closed | `mlmesh/runtime/pages.py` |

@@ -45,13 +45,14 @@ from gateway.routes import Binding, Match, RouteNotFound, Routes, WrongVerb
 from gateway.server_timing import server_timing
 from gateway.sockets import Sockets
 from gateway.stream_form import form_of, has_ended
-from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics
+from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics, known_verb
 from gateway.transcode import answer_of, serialised_lines
 from mlmesh.runtime.admission import Share
 from mlmesh.runtime.answer import Answer
-from mlmesh.runtime.call import REQUEST_ID, Call, sampled_trace_id
+from mlmesh.runtime.call import CURRENT, Call, sampled_trace_id
 from mlmesh.runtime.errors import InternalError, ServingError
 from mlmesh.runtime.pages import AcceptPage, Page
+from mlmesh.runtime.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,9 @@ class Gateway:
         door: Door,
         sockets: Sockets,
         limits: AppLimits,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._routes = routes
         self._mesh = mesh
         self._open_inference = open_inference
@@ -117,8 +120,11 @@ class Gateway:
             return
         started = time.perf_counter()
         request = request_of_scope(scope)
-        visit = _Visit(request, call_of(request), started)
-        REQUEST_ID.set(visit.call.request_id)
+        call = call_of(request)
+        if self._tracing is not None:
+            call = self._tracing.served(request.verb, call)
+        visit = _Visit(request, call, started)
+        CURRENT.set(call)
         try:
             await self._answer(visit, receive, send)
         except Disconnected:
@@ -127,6 +133,8 @@ class Gateway:
             seconds = time.perf_counter() - started
             trace_id = sampled_trace_id(visit.call.traceparent)
             self._metrics.observe(request.verb, visit.route, visit.status, seconds, trace_id)
+            if call.span is not None:
+                call.span.end_http(known_verb(request.verb), visit.route, visit.status)
 
     async def _answer(self, visit: _Visit, receive: Receive, send: Send) -> None:
         try:

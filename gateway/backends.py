@@ -113,7 +113,8 @@ def hop_seconds(call: Call) -> float:
 
 
 def _metadata(call: Call) -> tuple[tuple[str, str], ...]:
-    return (("x-request-id", call.request_id), ("traceparent", call.traceparent))
+    metadata = (("x-request-id", call.request_id), ("traceparent", call.traceparent))
+    return (*metadata, ("tracestate", call.tracestate)) if call.tracestate else metadata
 
 
 def _failure(method: Method, error: grpc.aio.AioRpcError) -> ServingError:

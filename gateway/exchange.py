@@ -19,7 +19,7 @@ from gateway.traffic import CLIENT_CLOSED
 from gateway.transcode import answer_of, serialised_request
 from mlmesh.runtime.admission import Share
 from mlmesh.runtime.answer import Answer
-from mlmesh.runtime.call import REQUEST_ID, sampled_trace_id
+from mlmesh.runtime.call import CURRENT, sampled_trace_id
 from mlmesh.runtime.errors import InternalError, ServingError
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Exchange:
         self._connection = connection
         self._shortcut = shortcut
         self._way = head.way
-        self._call = head.call()
+        self._call = shortcut.call_of(head)
         self._body: list[bytes] = []
         self._share = Share(shortcut.door.bodies)
         self._future: Future[Answer] | Future[bytes] | Future[Response] | None = None
@@ -87,7 +87,7 @@ class Exchange:
         self.whole = True
         self._stop_timer()
         way = self._way
-        token = REQUEST_ID.set(self._call.request_id)
+        token = CURRENT.set(self._call)
         try:
             sent = serialised_request(way.match, way.query, b"".join(self._body))
             future = self._shortcut.mesh.begin(way.method, sent, self._call)
@@ -96,7 +96,7 @@ class Exchange:
         except Exception as error:
             self._fail(error)
         finally:
-            REQUEST_ID.reset(token)
+            CURRENT.reset(token)
 
     def abandon(self) -> None:
         """The client has gone."""
@@ -236,6 +236,8 @@ class Exchange:
         seconds = time.perf_counter() - self._started
         trace_id = sampled_trace_id(self._call.traceparent)
         shortcut.metrics.observe(way.verb, way.match.template, self._status, seconds, trace_id)
+        if self._call.span is not None:
+            self._call.span.end_http(way.verb, way.match.template, self._status)
 
     def _leave(self) -> None:
         self._fail(leaving(), last=True)

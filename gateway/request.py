@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmesh.runtime.admission import Share
-from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of
+from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of, tracestate_of
 from mlmesh.runtime.errors import (
     DeadlineExceeded,
     InvalidInput,
@@ -82,9 +82,14 @@ def request_of_scope(scope: Scope) -> Request:
 
 def call_of(request: Request) -> Call:
     """Who asks, under which id. The deadline is read by `deadline_of`, for it may be malformed."""
+    offered = request.header(b"traceparent")
+    traceparent = traceparent_of(offered)
+    root = traceparent != offered
     return Call(
         request_id=request_id_of(request.header(b"x-request-id")),
-        traceparent=traceparent_of(request.header(b"traceparent")),
+        traceparent=traceparent,
+        tracestate="" if root else tracestate_of(request.header(b"tracestate")),
+        root=root,
     )
 
 

@@ -46,6 +46,8 @@ from mlmesh.runtime.loop_lag import watching_lag
 from mlmesh.runtime.metrics import ServerMetrics, metrics_page, open_registry
 from mlmesh.runtime.pages import AcceptPage, Page, running_pages
 from mlmesh.runtime.program import BadConfiguration
+from mlmesh.runtime.trace_export import open_tracing
+from mlmesh.runtime.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,10 @@ async def running_gateway(
         log = await stack.enter_async_context(
             open_input_log(settings.input_log, settings.input_log_bytes, settings.input_log_files)
         )
-        chain = Chain([], Limits(settings.max_concurrent_requests), ServerMetrics(registry))
-        mesh = _mesh(chain, routes, backends, directory, log, settings.max_input_bytes)
+        tracing = await stack.enter_async_context(open_tracing(settings, "mlmesh-gateway"))
+        limits = Limits(settings.max_concurrent_requests)
+        chain = Chain([], limits, ServerMetrics(registry), tracing)
+        mesh = _mesh(chain, tracing, routes, backends, directory, log, settings.max_input_bytes)
         probes = Probes(directory, release, settings.stuck_seconds)
         ops_pages = _pages(probes, registry)
         openapi = orjson.dumps(openapi_of(contracts, routes, release))
@@ -103,6 +107,7 @@ async def running_gateway(
             door,
             Sockets(routes, mesh, metrics, door, _socket_limits(settings)),
             _limits(settings),
+            tracing,
         )
         shortcut = Shortcut(
             routes,
@@ -114,6 +119,7 @@ async def running_gateway(
             body_seconds=settings.body_seconds,
             packed_from=settings.compress_from_bytes,
             server_timing=settings.server_timing,
+            tracing=tracing,
         )
         stack.callback(asyncio.create_task(probes.beat()).cancel)
         ops_port = await stack.enter_async_context(running_pages(settings.ops_address, ops_pages))
@@ -144,6 +150,7 @@ def _contracts(settings: GatewaySettings) -> tuple[Contracts, Routes]:
 
 def _mesh(
     chain: Chain,
+    tracing: Tracing | None,
     routes: Routes,
     backends: Mapping[str, Backend],
     directory: Directory,
@@ -151,7 +158,7 @@ def _mesh(
     max_input_bytes: int,
 ) -> Mesh:
     """Backends by contract, and what the gateway answers itself."""
-    mesh = Mesh(chain, backends)
+    mesh = Mesh(chain, backends, tracing)
     mesh.add_local(models_service(directory))
     mesh.add_local(gateway_service(log, mesh, routes, max_input_bytes))
     return mesh

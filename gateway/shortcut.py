@@ -20,9 +20,10 @@ from gateway.request import JSON, Request, patience_of
 from gateway.response import success_head
 from gateway.routes import Match, Routes
 from gateway.traffic import HttpMetrics
-from mlmesh.runtime.call import Call, request_id_of, traceparent_of
+from mlmesh.runtime.call import Call, request_id_of, traceparent_of, tracestate_of
 from mlmesh.runtime.contracts import Method
 from mlmesh.runtime.errors import InvalidInput, ServingError
+from mlmesh.runtime.tracing import Tracing
 
 KNOWN = 2048
 """Addresses and heads that are remembered, of each."""
@@ -36,7 +37,9 @@ _PLAIN_URL = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 _VERBS = frozenset({b"GET", b"POST", b"PUT", b"PATCH", b"DELETE"})
 _ODD_HEADERS = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
 # Heads with these do not come again, or are not to be kept.
-_OF_ONE_REQUEST = frozenset({b"x-request-id", b"traceparent", b"authorization", b"cookie"})
+_OF_ONE_REQUEST = frozenset(
+    {b"x-request-id", b"traceparent", b"tracestate", b"authorization", b"cookie"}
+)
 _CONTENT_TYPES = frozenset(
     {b"", *(JSON.encode() + rest for rest in (b"", b"; charset=utf-8", b";charset=utf-8"))}
 )
@@ -65,14 +68,19 @@ class Head:
     request_id: str
     traceparent: str
     accept_encoding: str
+    tracestate: str
     keep_alive: bool
 
     def call(self) -> Call:
         """Who asks, from now on."""
+        traceparent = traceparent_of(self.traceparent)
+        root = traceparent != self.traceparent
         return Call(
             request_id_of(self.request_id),
             time.monotonic() + self.seconds,
-            traceparent_of(self.traceparent),
+            traceparent,
+            tracestate="" if root else tracestate_of(self.tracestate),
+            root=root,
         )
 
 
@@ -91,7 +99,9 @@ class Shortcut:
         body_seconds: float,
         packed_from: int,
         server_timing: bool,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self.mesh = mesh
         self.metrics = metrics
         self.door = door
@@ -138,8 +148,14 @@ class Shortcut:
             request_id=request.header(b"x-request-id"),
             traceparent=request.header(b"traceparent"),
             accept_encoding=request.header(b"accept-encoding"),
+            tracestate=request.header(b"tracestate"),
             keep_alive=keep_alive,
         )
+
+    def call_of(self, head: Head) -> Call:
+        """A call with this head that arrived just now."""
+        call = head.call()
+        return call if self._tracing is None else self._tracing.served(head.way.verb, call)
 
     def has_room(self) -> bool:
         requests = self.door.requests

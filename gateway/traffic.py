@@ -19,6 +19,11 @@ CLIENT_CLOSED = 499
 """Status of requests whose client went away before it was answered."""
 
 
+def known_verb(verb: str) -> str:
+    """The verb, if it is one that everybody knows."""
+    return verb if verb in VERBS else "OTHER"
+
+
 class HttpMetrics:
     """Counts and times requests by route."""
 
@@ -50,7 +55,7 @@ class HttpMetrics:
         self, verb: str, route: str, status: int, seconds: float, trace_id: str = ""
     ) -> None:
         """trace_id: of a request that is traced."""
-        verb = verb if verb in VERBS else "OTHER"
+        verb = known_verb(verb)
         outcome = self._outcomes.get((verb, route, status))
         if outcome is None:
             outcome = (

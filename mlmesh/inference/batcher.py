@@ -19,7 +19,9 @@ from typing import Generic, Self, TypeVar
 
 from mlmesh.inference.cost import CostLine
 from mlmesh.inference.stop import Stop
+from mlmesh.runtime.call import CURRENT
 from mlmesh.runtime.errors import DeadlineExceeded, Overloaded, TooLarge, Unavailable
+from mlmesh.runtime.tracing import MEMBERS, CallSpan, members_of
 
 DEFAULT_PRIORITY = 100
 """Rank of items without a priority of their own; smaller ones go first."""
@@ -46,6 +48,7 @@ class _Waiting(Generic[Item, Result]):
     key: Hashable = field(compare=False)
     arrived: float = field(compare=False)
     result: asyncio.Future[Result] = field(compare=False)
+    span: CallSpan | None = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,11 @@ class Batcher(Generic[Item, Result]):
         self._count += 1
         rank = priority or DEFAULT_PRIORITY
         arrived = time.monotonic()
-        waiting = _Waiting(rank, deadline, self._count, item, size, nbytes, key, arrived, result)
+        call = CURRENT.get()
+        span = call.span if call is not None else None
+        waiting = _Waiting(
+            rank, deadline, self._count, item, size, nbytes, key, arrived, result, span
+        )
         if deadline < math.inf:
             self._refuse_hopeless(waiting)
         insort(self._queue, waiting)
@@ -237,6 +244,8 @@ class Batcher(Generic[Item, Result]):
 
     async def _answer(self, batch: Sequence[_Waiting[Item, Result]], runner: int) -> None:
         rows = sum(waiting.size for waiting in batch)
+        # In the worker's own context, where whoever runs the batch finds them.
+        MEMBERS.set(members_of([(waiting.span, waiting.arrived) for waiting in batch]))
         started = time.monotonic()
         self._running_until[runner] = started + self._cost.seconds(rows)
         try:

@@ -25,6 +25,7 @@ from mlmesh.inference.session import Array, Arrays, RunOptions, Session, stoppab
 from mlmesh.inference.statistics import Spent, Statistics
 from mlmesh.inference.stop import Stop
 from mlmesh.registry.manifest import Manifest
+from mlmesh.runtime.tracing import MEMBERS, Batch, batch_failed, batch_ran
 
 LONG_WORK = 16_384
 """Texts that are looked at on the event loop; more of them keep it for milliseconds."""
@@ -169,18 +170,35 @@ class LoadedVersion:
         async def run(items: Sequence[Arrays], stop: Stop) -> list[Answer]:
             options = stoppable()
             stop.on_request(partial(setattr, options, "terminate", True))
+            began = time.time_ns()
             try:
                 answers, rows, spent = await loop.run_in_executor(
                     thread, run_batch, session, self.shaping, items, options
                 )
-            except Exception:
+            except Exception as error:
                 self._books.failed()
+                if MEMBERS.get():
+                    batch_failed(self._batch(len(items), began), error)
                 raise
+            trace_id = self._traced(len(items), rows, spent, began) if MEMBERS.get() else ""
             self.statistics.ran(len(items), rows, spent)
-            self._books.ran(rows, spent)
+            self._books.ran(rows, spent, trace_id)
             return answers
 
         return run
+
+    def _traced(self, items: int, rows: int, spent: Spent, began: int) -> str:
+        """Make the spans of a batch that was run just now; gives a trace that it is in."""
+        batch = self._batch(items, began)
+        computed = batch.ended - spent.parting
+        return batch_ran(
+            replace(batch, rows=rows, computed=computed, computing_began=computed - spent.computing)
+        )
+
+    def _batch(self, items: int, began: int) -> Batch:
+        """What was run just now, for traces."""
+        manifest = self.manifest
+        return Batch(manifest.name, manifest.version, self.provider, items, began, time.time_ns())
 
     def _count_waiting(self, seconds: float) -> None:
         self.statistics.queue.add(int(seconds * 1e9))

@@ -8,15 +8,21 @@ import random
 import re
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-REQUEST_ID: ContextVar[str] = ContextVar("mlmesh_request_id", default="")
-"""The request id of the call that the current task works for; logs read it."""
+if TYPE_CHECKING:
+    from mlmesh.runtime.tracing import CallSpan
+
+CURRENT: ContextVar[Call | None] = ContextVar("mlmesh_call", default=None)
+"""The call that the current task works for; logs and spans read it."""
 
 _REQUEST_ID_SHAPE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT_SHAPE = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
+MOST_TRACESTATE = 512
+"""Characters; a longer one is not sent on."""
 _ODD = frozenset("13579bdf")
 """Last digits of the flags of a trace that is recorded."""
 
@@ -36,6 +42,14 @@ class Call:
     priority: int = 0
     """1 is served first, larger numbers later; 0 means no preference."""
     principal: str = ""
+    tracestate: str = ""
+    """What other tracers say beside the traceparent."""
+    root: bool = False
+    """Whether the trace began here: the caller sent no traceparent."""
+    attempt: int = 0
+    """How often it was tried before, by gRPC."""
+    span: CallSpan | None = field(default=None, compare=False)
+    """Set where the call is traced."""
 
     @property
     def remaining(self) -> float:
@@ -69,6 +83,12 @@ def sampled_trace_id(traceparent: str) -> str:
     if traceparent[-1:] in _ODD and _TRACEPARENT_SHAPE.fullmatch(traceparent):
         return traceparent[3:35]
     return ""
+
+
+def tracestate_of(offered: str) -> str:
+    """The caller's W3C tracestate when it is fit to be sent on, else nothing."""
+    fit = len(offered) <= MOST_TRACESTATE and offered.isascii() and offered.isprintable()
+    return offered if fit else ""
 
 
 def deadline_after(seconds: float | None) -> float:

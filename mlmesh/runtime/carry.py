@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from google.rpc import status_pb2
 
-from mlmesh.runtime.call import Call, deadline_after, request_id_of
+from mlmesh.runtime.call import Call, deadline_after, request_id_of, tracestate_of
 from mlmesh.runtime.chain import Chain
 from mlmesh.runtime.errors import Conflict, InternalError, InvalidInput, Overloaded, ServingError
 from mlmesh.v1 import mesh_pb2 as pb
@@ -156,6 +156,7 @@ def _call_of(carried: pb.Call, outer: Call) -> Call:
         request_id=request_id_of(carried.request_id),
         deadline=min(asked, outer.deadline),
         traceparent=carried.traceparent,
+        tracestate=tracestate_of(carried.tracestate),
         priority=carried.priority,
         principal=carried.principal,
     )

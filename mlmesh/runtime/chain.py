@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError, Message
 
 from mlmesh.runtime import rules
 from mlmesh.runtime.admission import Budget, Gauge, Limits, Share
-from mlmesh.runtime.call import REQUEST_ID, Call, sampled_trace_id
+from mlmesh.runtime.call import CURRENT, Call, sampled_trace_id
 from mlmesh.runtime.contracts import Method, methods_of, wire_name
 from mlmesh.runtime.errors import (
     DeadlineExceeded,
@@ -31,6 +31,7 @@ from mlmesh.runtime.errors import (
 )
 from mlmesh.runtime.item_stream import AnswerItem, ItemStream
 from mlmesh.runtime.metrics import ServerMetrics, StreamMetrics
+from mlmesh.runtime.tracing import Tracing
 from mlmesh.runtime.wire_text import undecodable_text
 
 logger = logging.getLogger(__name__)
@@ -100,8 +101,15 @@ class _Streaming:
 class Chain:
     """Answers calls by their gRPC path, on serialised messages."""
 
-    def __init__(self, services: Iterable[Service], limits: Limits, metrics: ServerMetrics) -> None:
+    def __init__(
+        self,
+        services: Iterable[Service],
+        limits: Limits,
+        metrics: ServerMetrics,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._metrics = metrics
+        self._tracing = tracing
         self._calls = Gauge(limits.calls, "calls")
         self._streams = Gauge(limits.streams, "streams")
         self._bytes = Budget(limits.request_bytes)
@@ -150,7 +158,9 @@ class Chain:
             raise Unsupported(f"no unary method {path[:200]!r} here")
         served = self._unary[path]
         method = served.method
-        REQUEST_ID.set(call.request_id)
+        if self._tracing is not None and method.scope != CARRY_SCOPE:
+            call = self._tracing.served(path[1:], call)
+        CURRENT.set(call)
         # What carries calls takes no place of theirs.
         carries = method.scope == CARRY_SCOPE
         places = self._streams if carries else self._calls
@@ -171,7 +181,9 @@ class Chain:
         """The answers of the streaming method at `path`; raises ServingError."""
         served = self._streaming[path]
         method = served.method
-        REQUEST_ID.set(call.request_id)
+        if self._tracing is not None and method.scope != CARRY_SCOPE:
+            call = self._tracing.served(path[1:], call)
+        CURRENT.set(call)
         with self._observed(method, served.refusal, call), self._streams:
             call = call.within(method.timeout)
             async with _Deadline(call):
@@ -218,9 +230,11 @@ class Chain:
         started = time.perf_counter()
         trace_id = sampled_trace_id(call.traceparent)
         code = "OK"
+        failure: BaseException | None = None
         try:
             yield
         except ServingError as error:
+            failure = error
             told = refusal(error)
             code = told.code.name
             self._metrics.refused(method, error.reason)
@@ -231,15 +245,18 @@ class Chain:
             if told is error:
                 raise
             raise told from error
-        except (asyncio.CancelledError, GeneratorExit):
-            code = "CANCELLED"
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            code, failure = "CANCELLED", error
             raise
         except Exception as error:
-            code = "INTERNAL"
+            code, failure = "INTERNAL", error
             logger.exception("call failed", extra={"method": method.path})
             raise InternalError from error
         finally:
             self._metrics.observe(method, code, time.perf_counter() - started, trace_id)
+            if call.span is not None:
+                call.span.put(rpc__method=method.path[1:], mlmesh__attempt=call.attempt)
+                call.span.end(code, failure)
 
 
 class _Deadline:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from mlmesh.runtime.call import REQUEST_ID
+from mlmesh.runtime.call import CURRENT
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -23,8 +23,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        if request_id := REQUEST_ID.get():
-            fields["request_id"] = request_id
+        if (call := CURRENT.get()) is not None:
+            fields["request_id"] = call.request_id
+            fields["trace_id"] = call.traceparent[3:35]
         fields.update((k, v) for k, v in vars(record).items() if k not in _STANDARD)
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)

@@ -47,7 +47,8 @@ def run_program(
         raise SystemExit(BAD_CONFIGURATION) from None
     except ValidationError as error:
         for problem in error.errors():
-            name = "MLMESH_" + "_".join(str(part) for part in problem["loc"]).upper()
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            name = name if name.startswith(("MLMESH_", "OTEL_")) else f"MLMESH_{name}"
             print(f"{name}: {problem['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         raise SystemExit(BAD_CONFIGURATION) from None
     run_with(settings, partial(main, settings), loop_factory)

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from mlmesh.runtime.admission import Limits
-from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of
+from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of, tracestate_of
 from mlmesh.runtime.carry import MeshService
 from mlmesh.runtime.chain import Chain, Service
 from mlmesh.runtime.contracts import Method, methods_of
@@ -20,6 +20,7 @@ from mlmesh.runtime.errors import Overloaded, ServingError
 from mlmesh.runtime.health import SERVICE as HEALTH_SERVICE, Health
 from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.reflection import reflection_pool
+from mlmesh.runtime.tracing import Tracing
 from mlmesh.v1 import mesh_pb2
 
 if TYPE_CHECKING:
@@ -41,13 +42,14 @@ async def running_server(
     limits: Limits = DEFAULT_LIMITS,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     drain_seconds: float = DRAIN_SECONDS,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[int]:
     """Serve on `address` inside the block and yield the port; drain open calls on the way out.
 
     Every unary method of `services` can be called plainly or carried by MeshService. Raises OSError
     when the address cannot be had.
     """
-    chain = Chain(services, limits, metrics)
+    chain = Chain(services, limits, metrics, tracing)
     mesh = Service(mesh_pb2.DESCRIPTOR.services_by_name["MeshService"], MeshService(chain))
     chain.add(mesh)
     server = grpc.aio.server(options=_options(max_message_bytes))
@@ -146,17 +148,31 @@ def _one_to_stream(chain: Chain, path: str) -> Callable[[bytes, Context], AsyncI
 
 
 def _call_of(context: Context) -> Call:
-    request_id = traceparent = ""
+    request_id = offered = tracestate = ""
+    attempt = 0
     for key, value in context.invocation_metadata() or ():
         if key == "x-request-id":
             request_id = str(value)
         elif key == "traceparent":
-            traceparent = str(value)
+            offered = str(value)
+        elif key == "tracestate":
+            tracestate = str(value)
+        elif key == "grpc-previous-rpc-attempts":
+            attempt = _attempts(str(value))
+    traceparent = traceparent_of(offered)
+    root = traceparent != offered
     return Call(
         request_id=request_id_of(request_id),
         deadline=deadline_after(context.time_remaining()),
-        traceparent=traceparent_of(traceparent),
+        traceparent=traceparent,
+        tracestate="" if root else tracestate_of(tracestate),
+        root=root,
+        attempt=attempt,
     )
+
+
+def _attempts(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
 
 
 async def _refuse(context: Context, call: Call, error: ServingError) -> Any:

@@ -20,6 +20,7 @@ from mlmesh.runtime.pages import AcceptPage, running_pages
 from mlmesh.runtime.server import running_server
 from mlmesh.runtime.settings import ServiceSettings
 from mlmesh.runtime.shutdown import LeftEarly, shutdown_on_signals
+from mlmesh.runtime.trace_export import open_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ async def _serve(
             )
         )
         await stack.enter_async_context(watching_lag(registry))
+        program = f"mlmesh-{names[0].rpartition('.')[2].removesuffix('Service').lower()}"
+        tracing = await stack.enter_async_context(open_tracing(settings, program))
         async with shutdown.ends_the_task():
             services = await stack.enter_async_context(open_services(registry, health))
         # What was made so far stays. Looking for cycles in it would stop the loop for 0.1 s or so.
@@ -72,6 +75,7 @@ async def _serve(
                 ),
                 max_message_bytes=settings.max_message_bytes,
                 drain_seconds=settings.drain_seconds,
+                tracing=tracing,
             )
         )
         await health.set_ready(True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):(\d{1,5})")
@@ -26,11 +26,30 @@ class ProgramSettings(BaseSettings):
     """What every program is told."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MLMESH_", frozen=True, use_attribute_docstrings=True
+        env_prefix="MLMESH_",
+        frozen=True,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important log records that are written."""
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias=AliasChoices("MLMESH_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )
+    """Collector that traces are sent to by OTLP over gRPC, `http://host:4317`; empty: no traces.
+    The usual name of the variable, `OTEL_EXPORTER_OTLP_ENDPOINT`, does as well."""
+    trace_ratio: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("MLMESH_TRACE_RATIO", "OTEL_TRACES_SAMPLER_ARG"),
+    )
+    """Share of calls that are traced, of those whose caller sends no trace context; who sends one
+    decides. `OTEL_TRACES_SAMPLER_ARG` does as well."""
+    trace_flush_seconds: float = Field(default=3.0, ge=0, le=60)
+    """Seconds that a program which leaves waits for its last spans to be taken."""
     lame_duck_seconds: float = Field(default=5.0, ge=0, allow_inf_nan=False)
     """Seconds that a program keeps serving after SIGTERM, already unready."""
     drain_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
