@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
@@ -45,16 +44,14 @@ from gateway.routes import Binding, Match, RouteNotFound, Routes, WrongVerb
 from gateway.server_timing import server_timing
 from gateway.sockets import Sockets
 from gateway.stream_form import form_of, has_ended
-from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics, known_verb
+from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics
 from gateway.transcode import answer_of, serialised_lines
 from mlmesh.runtime.admission import Share
 from mlmesh.runtime.answer import Answer
-from mlmesh.runtime.call import CURRENT, Call, sampled_trace_id
+from mlmesh.runtime.call import CURRENT, Call
 from mlmesh.runtime.errors import InternalError, ServingError
 from mlmesh.runtime.pages import AcceptPage, Page
 from mlmesh.runtime.tracing import Tracing
-
-logger = logging.getLogger(__name__)
 
 AnyPage = Page | AcceptPage | Asset
 
@@ -87,6 +84,8 @@ class _Visit:
     refuse: Callable[[ServingError], Response] = failure
     """How a failure is answered: each dialect has errors of its own."""
     status: int = CLIENT_CLOSED
+    error: Exception | None = None
+    """Why it was refused."""
 
 
 class Gateway:
@@ -131,10 +130,8 @@ class Gateway:
             visit.status = CLIENT_CLOSED
         finally:
             seconds = time.perf_counter() - started
-            trace_id = sampled_trace_id(visit.call.traceparent)
-            self._metrics.observe(request.verb, visit.route, visit.status, seconds, trace_id)
-            if call.span is not None:
-                call.span.end_http(known_verb(request.verb), visit.route, visit.status)
+            told = (request.verb, visit.route, visit.status)
+            self._metrics.close(call, *told, seconds, visit.error)
 
     async def _answer(self, visit: _Visit, receive: Receive, send: Send) -> None:
         try:
@@ -147,9 +144,9 @@ class Gateway:
             if visit.status != CLIENT_CLOSED:
                 raise
             response = closing(self._refused(visit, leaving()))
-        except Exception:
-            logger.exception("request failed", extra={"path": visit.request.path[:200]})
+        except Exception as error:
             response = self._refused(visit, InternalError())
+            visit.error = error
         if response is not None:
             if len(response.body) >= self._limits.packed_from:
                 accept = visit.request.header(b"accept-encoding")
@@ -162,6 +159,7 @@ class Gateway:
 
     def _refused(self, visit: _Visit, error: ServingError) -> Response:
         self._metrics.refused(error)
+        visit.error = error
         return visit.refuse(error)
 
     async def _response(self, visit: _Visit, receive: Receive, send: Send) -> Response | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from asyncio import Future, TimerHandle
 from typing import ClassVar
@@ -19,10 +18,8 @@ from gateway.traffic import CLIENT_CLOSED
 from gateway.transcode import answer_of, serialised_request
 from mlmesh.runtime.admission import Share
 from mlmesh.runtime.answer import Answer
-from mlmesh.runtime.call import CURRENT, sampled_trace_id
+from mlmesh.runtime.call import CURRENT
 from mlmesh.runtime.errors import InternalError, ServingError
-
-logger = logging.getLogger(__name__)
 
 
 class _Unheard:
@@ -40,7 +37,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_accept_encoding", "_answer", "_body", "_call", "_connection", "_future", "_held",
+        "_accept_encoding", "_answer", "_body", "_call", "_connection", "_error", "_future", "_held",
         "_share", "_shortcut", "_started", "_status", "_timer", "_way", "disconnected",
         "keep_alive", "response_complete", "whole",
     )  # fmt: skip
@@ -65,6 +62,7 @@ class Exchange:
         self._timer: TimerHandle | None = None
         self._held = b""
         self._status = CLIENT_CLOSED
+        self._error: BaseException | None = None
         shortcut.door.requests.count += 1
 
     def take(self, piece: bytes) -> None:
@@ -186,9 +184,8 @@ class Exchange:
     def _fail(self, error: BaseException, *, last: bool = False) -> None:
         if self.response_complete:
             return
+        self._error = error
         if not isinstance(error, ServingError):
-            path = self._way.match.template
-            logger.error("request failed", extra={"path": path}, exc_info=error)
             error = InternalError()
         self._shortcut.metrics.refused(error)
         response = failure(error)
@@ -234,10 +231,8 @@ class Exchange:
         shortcut, way = self._shortcut, self._way
         shortcut.door.requests.count -= 1
         seconds = time.perf_counter() - self._started
-        trace_id = sampled_trace_id(self._call.traceparent)
-        shortcut.metrics.observe(way.verb, way.match.template, self._status, seconds, trace_id)
-        if self._call.span is not None:
-            self._call.span.end_http(way.verb, way.match.template, self._status)
+        told = (way.verb, way.match.template, self._status)
+        shortcut.metrics.close(self._call, *told, seconds, self._error)
 
     def _leave(self) -> None:
         self._fail(leaving(), last=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -40,14 +41,18 @@ from gateway.socket import SocketLimits
 from gateway.sockets import Sockets
 from gateway.traffic import HttpMetrics
 from mlmesh.runtime.admission import Limits
+from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.chain import Chain
 from mlmesh.runtime.contracts import Contracts, load_contracts
+from mlmesh.runtime.log_levels import change_level, levels_page
 from mlmesh.runtime.loop_lag import watching_lag
 from mlmesh.runtime.metrics import ServerMetrics, metrics_page, open_registry
-from mlmesh.runtime.pages import AcceptPage, Page, running_pages
+from mlmesh.runtime.pages import AcceptPage, ActPage, Page, running_pages
 from mlmesh.runtime.program import BadConfiguration
 from mlmesh.runtime.trace_export import open_tracing
 from mlmesh.runtime.tracing import Tracing
+
+REQUESTS = logging.getLogger("gateway.requests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ async def running_gateway(
             **reference_pages(),
             **other_pages,
         }
-        metrics = HttpMetrics(registry)
+        metrics = HttpMetrics(registry, CallLog(REQUESTS, settings.log_calls_per_second))
         door = open_door(settings.max_concurrent_requests, settings.max_concurrent_body_bytes)
         metrics.read_load(lambda: door.requests.count, lambda: door.bodies.used)
         app = Gateway(
@@ -122,7 +127,12 @@ async def running_gateway(
             tracing=tracing,
         )
         stack.callback(asyncio.create_task(probes.beat()).cancel)
-        ops_port = await stack.enter_async_context(running_pages(settings.ops_address, ops_pages))
+        ops_port = await stack.enter_async_context(
+            running_pages(
+                settings.ops_address,
+                {**ops_pages, "/loggers": ActPage(levels_page, change_level)},
+            )
+        )
         port = await stack.enter_async_context(
             running_front(
                 app,

@@ -1,12 +1,15 @@
-"""What the gateway counts of HTTP, in Prometheus' terms."""
+"""What the gateway writes down of HTTP: metrics, spans, a line in the log."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
 from gateway.status import Relayed
+from mlmesh.runtime.call import Call, sampled_trace_id
+from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.errors import ServingError, reason_of
 from mlmesh.runtime.instruments import Counter, Histogram, Meter, Spread, Value
 from mlmesh.runtime.metrics import LATENCY_BUCKETS, MOST_REASONS
@@ -25,9 +28,10 @@ def known_verb(verb: str) -> str:
 
 
 class HttpMetrics:
-    """Counts and times requests by route."""
+    """Counts and times requests by route. log: gets a line for each, if there is one."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, log: CallLog | None = None) -> None:
+        self._log = log
         self._registry = registry
         self._outcomes: dict[tuple[str, str, int], tuple[Value, Spread]] = {}
         self._requests = Counter(
@@ -69,10 +73,46 @@ class HttpMetrics:
 
     def refused(self, error: ServingError) -> None:
         """Count a refusal; the request itself is observed as well."""
-        reason = reason_of(error.status()) if isinstance(error, Relayed) else error.reason
-        self._refused.series(reason or error.code.name).add()
+        self._refused.series(_reason_of(error)).add()
+
+    def close(
+        self,
+        call: Call,
+        verb: str,
+        route: str,
+        status: int,
+        seconds: float,
+        error: BaseException | None = None,
+    ) -> None:
+        """A request has its answer, or its client is gone. error: why it was refused."""
+        self.observe(verb, route, status, seconds, sampled_trace_id(call.traceparent))
+        if call.span is not None:
+            call.span.end_http(known_verb(verb), route, status)
+        if self._log is not None:
+            self._log.write(
+                _level_of(status),
+                "request",
+                call,
+                seconds,
+                error.__cause__ if isinstance(error, ServingError) else error,
+                method=known_verb(verb),
+                route=route,
+                status=status,
+                reason=_reason_of(error) if isinstance(error, ServingError) else "",
+            )
 
     def read_load(self, requests: Callable[[], int], nbytes: Callable[[], int]) -> None:
         """Show what is under way whenever somebody looks."""
         Meter(self._registry, "http_open_requests", "HTTP requests under way.", requests)
         Meter(self._registry, "http_open_body_bytes", "Bytes of the bodies that are held.", nbytes)
+
+
+def _reason_of(error: ServingError) -> str:
+    reason = reason_of(error.status()) if isinstance(error, Relayed) else error.reason
+    return reason or error.code.name
+
+
+def _level_of(status: int) -> int:
+    if status < 500:
+        return logging.INFO
+    return logging.ERROR if status == 500 else logging.WARNING

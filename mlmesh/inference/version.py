@@ -25,6 +25,7 @@ from mlmesh.inference.session import Array, Arrays, RunOptions, Session, stoppab
 from mlmesh.inference.statistics import Spent, Statistics
 from mlmesh.inference.stop import Stop
 from mlmesh.registry.manifest import Manifest
+from mlmesh.runtime.call_log import MODEL
 from mlmesh.runtime.tracing import MEMBERS, Batch, batch_failed, batch_ran
 
 LONG_WORK = 16_384
@@ -58,6 +59,7 @@ class LoadedVersion:
         metrics: InferenceMetrics,
     ) -> None:
         self.manifest = manifest
+        self.names = (manifest.name, manifest.version)
         self.folder = folder
         """The private copy of its files."""
         self.provider = opened.sessions[0].provider
@@ -217,6 +219,7 @@ class Hold:
         version = self._version
         version._users += 1
         version._unused.clear()
+        MODEL.set(version.names)
         return version
 
     def __exit__(self, *_: object) -> None:

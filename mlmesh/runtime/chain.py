@@ -7,7 +7,6 @@ a ServingError.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from google.protobuf.message import DecodeError, Message
 from mlmesh.runtime import rules
 from mlmesh.runtime.admission import Budget, Gauge, Limits, Share
 from mlmesh.runtime.call import CURRENT, Call, sampled_trace_id
+from mlmesh.runtime.call_log import MODEL, CallLog, level_of
 from mlmesh.runtime.contracts import Method, methods_of, wire_name
 from mlmesh.runtime.errors import (
     DeadlineExceeded,
@@ -33,8 +33,6 @@ from mlmesh.runtime.item_stream import AnswerItem, ItemStream
 from mlmesh.runtime.metrics import ServerMetrics, StreamMetrics
 from mlmesh.runtime.tracing import Tracing
 from mlmesh.runtime.wire_text import undecodable_text
-
-logger = logging.getLogger(__name__)
 
 CARRY_SCOPE = "mesh.carry"
 
@@ -107,7 +105,9 @@ class Chain:
         limits: Limits,
         metrics: ServerMetrics,
         tracing: Tracing | None = None,
+        log: CallLog | None = None,
     ) -> None:
+        self._log = log
         self._metrics = metrics
         self._tracing = tracing
         self._calls = Gauge(limits.calls, "calls")
@@ -161,6 +161,7 @@ class Chain:
         if self._tracing is not None and method.scope != CARRY_SCOPE:
             call = self._tracing.served(path[1:], call)
         CURRENT.set(call)
+        MODEL.set(("", ""))
         # What carries calls takes no place of theirs.
         carries = method.scope == CARRY_SCOPE
         places = self._streams if carries else self._calls
@@ -238,10 +239,6 @@ class Chain:
             told = refusal(error)
             code = told.code.name
             self._metrics.refused(method, error.reason)
-            logger.info(
-                "call refused",
-                extra={"method": method.path, "code": code, "reason": told.message[:300]},
-            )
             if told is error:
                 raise
             raise told from error
@@ -250,13 +247,40 @@ class Chain:
             raise
         except Exception as error:
             code, failure = "INTERNAL", error
-            logger.exception("call failed", extra={"method": method.path})
             raise InternalError from error
         finally:
-            self._metrics.observe(method, code, time.perf_counter() - started, trace_id)
+            seconds = time.perf_counter() - started
+            self._metrics.observe(method, code, seconds, trace_id)
+            if self._log is not None:
+                self._write(self._log, method, call, code, failure, seconds)
             if call.span is not None:
                 call.span.put(rpc__method=method.path[1:], mlmesh__attempt=call.attempt)
                 call.span.end(code, failure)
+
+    def _write(
+        self,
+        log: CallLog,
+        method: Method,
+        call: Call,
+        code: str,
+        failure: BaseException | None,
+        seconds: float,
+    ) -> None:
+        """One line; of a refusal its reason, for the message may repeat what was sent."""
+        model, version = MODEL.get()
+        refused = isinstance(failure, ServingError)
+        log.write(
+            level_of(code),
+            "call",
+            call,
+            seconds,
+            failure if code == "INTERNAL" and not refused else None,
+            method=method.path,
+            status=code,
+            reason=failure.reason if isinstance(failure, ServingError) else "",
+            model=model,
+            version=version,
+        )
 
 
 class _Deadline:

@@ -60,7 +60,7 @@ def run_with(
     loop_factory: LoopFactory | None = None,
 ) -> None:
     """The same with settings that have been read."""
-    set_up_logs(settings.log_level)
+    set_up_logs(settings.log_level, settings.log_format, settings.log_levels)
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from grpc_status import rpc_status
 
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of, tracestate_of
+from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.carry import MeshService
 from mlmesh.runtime.chain import Chain, Service
 from mlmesh.runtime.contracts import Method, methods_of
@@ -26,6 +28,8 @@ from mlmesh.v1 import mesh_pb2
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
+CALLS = logging.getLogger("mlmesh.calls")
+LOGGED_CALLS = 20
 DEFAULT_LIMITS = Limits()
 DRAIN_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 64 * 2**20
@@ -43,13 +47,14 @@ async def running_server(
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     drain_seconds: float = DRAIN_SECONDS,
     tracing: Tracing | None = None,
+    log: CallLog | None = None,
 ) -> AsyncIterator[int]:
     """Serve on `address` inside the block and yield the port; drain open calls on the way out.
 
     Every unary method of `services` can be called plainly or carried by MeshService. Raises OSError
     when the address cannot be had.
     """
-    chain = Chain(services, limits, metrics, tracing)
+    chain = Chain(services, limits, metrics, tracing, log or CallLog(CALLS, LOGGED_CALLS))
     mesh = Service(mesh_pb2.DESCRIPTOR.services_by_name["MeshService"], MeshService(chain))
     chain.add(mesh)
     server = grpc.aio.server(options=_options(max_message_bytes))

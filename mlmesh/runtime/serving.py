@@ -12,12 +12,14 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from mlmesh.runtime.admission import Limits
+from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health, running_health
+from mlmesh.runtime.log_levels import change_level, levels_page
 from mlmesh.runtime.loop_lag import watching_lag
 from mlmesh.runtime.metrics import ServerMetrics, metrics_page, open_registry
-from mlmesh.runtime.pages import AcceptPage, running_pages
-from mlmesh.runtime.server import running_server
+from mlmesh.runtime.pages import AcceptPage, ActPage, running_pages
+from mlmesh.runtime.server import CALLS, running_server
 from mlmesh.runtime.settings import ServiceSettings
 from mlmesh.runtime.shutdown import LeftEarly, shutdown_on_signals
 from mlmesh.runtime.trace_export import open_tracing
@@ -51,7 +53,11 @@ async def _serve(
         await stack.enter_async_context(running_health(settings.health_address, health))
         await stack.enter_async_context(
             running_pages(
-                settings.metrics_address, {"/metrics": AcceptPage(partial(metrics_page, registry))}
+                settings.metrics_address,
+                {
+                    "/metrics": AcceptPage(partial(metrics_page, registry)),
+                    "/loggers": ActPage(levels_page, change_level),
+                },
             )
         )
         await stack.enter_async_context(watching_lag(registry))
@@ -76,6 +82,7 @@ async def _serve(
                 max_message_bytes=settings.max_message_bytes,
                 drain_seconds=settings.drain_seconds,
                 tracing=tracing,
+                log=CallLog(CALLS, settings.log_calls_per_second),
             )
         )
         await health.set_ready(True)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mlmesh.runtime.logs import Format
+
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):(\d{1,5})")
 
 
@@ -22,6 +24,9 @@ Address = Annotated[str, AfterValidator(_checked_address)]
 """host:port, or [host]:port for IPv6."""
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
 class ProgramSettings(BaseSettings):
     """What every program is told."""
 
@@ -32,8 +37,14 @@ class ProgramSettings(BaseSettings):
         populate_by_name=True,
     )
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
     """Least important log records that are written."""
+    log_levels: dict[str, LogLevel] = {}
+    """Levels of single loggers, as JSON: {"mlmesh.inference": "debug"}."""
+    log_format: Format = "auto"
+    """"json", "text" for people, or "auto" for text on a terminal and JSON elsewhere."""
+    log_calls_per_second: int = Field(default=20, ge=0)
+    """Lines a second for calls that went well, and as many for those that did not; 0: none."""
     otlp_endpoint: str = Field(
         default="",
         validation_alias=AliasChoices("MLMESH_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
