@@ -110,7 +110,7 @@ async def running_gateway(
             pages,
             metrics,
             door,
-            Sockets(routes, mesh, metrics, door, _socket_limits(settings)),
+            Sockets(routes, mesh, metrics, door, _socket_limits(settings), tracing),
             _limits(settings),
             tracing,
         )

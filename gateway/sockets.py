@@ -26,8 +26,9 @@ from gateway.socket_form import form_offered
 from gateway.status import http_status_of
 from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics
 from mlmesh.runtime.admission import Gauge, Share
-from mlmesh.runtime.call import REQUEST_ID, Call, sampled_trace_id
+from mlmesh.runtime.call import CURRENT, Call
 from mlmesh.runtime.errors import InvalidInput, ServingError
+from mlmesh.runtime.tracing import Tracing
 
 SWITCHED = 101
 
@@ -36,8 +37,15 @@ class Sockets:
     """An ASGI application for scopes of the type websocket."""
 
     def __init__(
-        self, routes: Routes, mesh: Mesh, metrics: HttpMetrics, door: Door, limits: SocketLimits
+        self,
+        routes: Routes,
+        mesh: Mesh,
+        metrics: HttpMetrics,
+        door: Door,
+        limits: SocketLimits,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._routes = routes
         self._mesh = mesh
         self._metrics = metrics
@@ -49,7 +57,10 @@ class Sockets:
         started = time.perf_counter()
         request = request_of_scope({**scope, "method": "GET"})
         call = call_of(request)
-        REQUEST_ID.set(call.request_id)
+        if self._tracing is not None:
+            call = self._tracing.served("WebSocket", call)
+        CURRENT.set(call)
+        failed: ServingError | None = None
         route, status = UNMATCHED, CLIENT_CLOSED
         await receive()
         try:
@@ -60,11 +71,11 @@ class Sockets:
         except Disconnected:
             pass
         except ServingError as error:
+            failed = error
             status = await self._refuse(error, call, send)
         finally:
             seconds = time.perf_counter() - started
-            trace_id = sampled_trace_id(call.traceparent)
-            self._metrics.observe("GET", route, status, seconds, trace_id)
+            self._metrics.close(call, "GET", route, status, seconds, failed)
 
     async def _serve(
         self,
