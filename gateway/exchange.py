@@ -37,8 +37,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_accept_encoding", "_answer", "_body", "_call", "_connection", "_error", "_future", "_held",
-        "_share", "_shortcut", "_started", "_status", "_timer", "_way", "disconnected",
+        "_accept_encoding", "_answer", "_body", "_call", "_connection", "_error", "_future",
+        "_held", "_share", "_shortcut", "_started", "_status", "_timer", "_way", "disconnected",
         "keep_alive", "response_complete", "whole",
     )  # fmt: skip
     message_event: ClassVar[_Unheard] = _Unheard()
