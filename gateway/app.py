@@ -69,6 +69,8 @@ class AppLimits:
     server_timing: bool = True
     heartbeat_seconds: float = 15.0
     """Between two signs of life of a stream of events."""
+    routing_headers: tuple[str, ...] = ()
+    """Headers that are sent on, for routes to match."""
     form: FormLimits = field(default_factory=FormLimits)
 
 
@@ -119,7 +121,7 @@ class Gateway:
             return
         started = time.perf_counter()
         request = request_of_scope(scope)
-        call = call_of(request)
+        call = call_of(request, self._limits.routing_headers)
         if self._tracing is not None:
             call = self._tracing.served(request.verb, call)
         visit = _Visit(request, call, started)

@@ -11,7 +11,7 @@ from gateway.open_inference.refusal import message_of
 from gateway.request import JSON, PROTOBUF
 from gateway.routes import WrongVerb
 from gateway.scalar_schema import ANY_SCHEMA, Schema
-from gateway.status import Relayed, error_body
+from gateway.status import error_body
 from mlmesh.runtime.errors import (
     DOMAIN,
     Conflict,
@@ -24,6 +24,7 @@ from mlmesh.runtime.errors import (
     Unsupported,
     UnsupportedMediaType,
 )
+from mlmesh.runtime.failure import Relayed
 
 NAMES = {
     "400": "BadRequest",

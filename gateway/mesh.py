@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from functools import partial
-from typing import Any
 
 from gateway.backends import Backend
 from mlmesh.runtime.answer import Answer
@@ -39,15 +38,13 @@ class Mesh:
         """
         call = call.within(method.timeout)
         if method.service in self._local:
-            answering = self._chain.answer(method.path, request, call)
-        else:
-            backend = self._backend(method)
-            call = self._traced(method, call)
-            answering = backend.answer(method, request, call)
-        future = asyncio.ensure_future(_answer_of(answering))
-        if call.span is not None and method.service not in self._local:
-            future.add_done_callback(partial(_end, call.span))
-        return future
+            return asyncio.ensure_future(self._answered(method, request, call))
+        backend = self._backend(method)
+        call = self._traced(method, call)
+        pending = backend.begin(method, request, call)
+        if call.span is not None:
+            pending.add_done_callback(partial(_end, call.span))
+        return pending
 
     async def answer(self, method: Method, request: bytes, call: Call) -> bytes:
         """The serialised answer of a unary method; raises ServingError."""
@@ -69,6 +66,9 @@ class Mesh:
     def _traced(self, method: Method, call: Call) -> Call:
         """The call as it is sent on."""
         return call if self._tracing is None else self._tracing.sent(method.path[1:], call)
+
+    async def _answered(self, method: Method, request: bytes, call: Call) -> Answer:
+        return Answer(await self._chain.answer(method.path, request, call))
 
     def _backend(self, method: Method) -> Backend:
         if method.service not in self._backends:
@@ -104,7 +104,3 @@ def _code_of(error: BaseException) -> str:
     if isinstance(error, ServingError):
         return error.code.name
     return "CANCELLED" if isinstance(error, asyncio.CancelledError | GeneratorExit) else "INTERNAL"
-
-
-async def _answer_of(answering: Coroutine[Any, Any, bytes]) -> Answer:
-    return Answer(await answering)

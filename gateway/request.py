@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ PROTOBUF = "application/x-protobuf"
 PROTOBUFS = (PROTOBUF, "application/protobuf")
 """Both names are in use."""
 
+_ROUTABLE = re.compile(r"[ -~]{1,256}")
 _GRPC_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _UNIT_SECONDS = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
@@ -80,8 +81,11 @@ def request_of_scope(scope: Scope) -> Request:
     )
 
 
-def call_of(request: Request) -> Call:
-    """Who asks, under which id. The deadline is read by `deadline_of`, for it may be malformed."""
+def call_of(request: Request, routing: Iterable[str] = ()) -> Call:
+    """Who asks, under which id. routing: headers that decide who answers.
+
+    The deadline is read by `deadline_of`, for it may be malformed.
+    """
     offered = request.header(b"traceparent")
     traceparent = traceparent_of(offered)
     root = traceparent != offered
@@ -90,7 +94,16 @@ def call_of(request: Request) -> Call:
         traceparent=traceparent,
         tracestate="" if root else tracestate_of(request.header(b"tracestate")),
         root=root,
+        routing=tuple(_routed(request, routing)),
     )
+
+
+def _routed(request: Request, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        value = request.header(name.encode())
+        # What gRPC would not take as a header cannot be matched by a route either.
+        if value and _ROUTABLE.fullmatch(value):
+            yield name, value
 
 
 def deadline_of(request: Request) -> float:

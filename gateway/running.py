@@ -43,6 +43,7 @@ from gateway.traffic import HttpMetrics
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.chain import Chain
+from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.contracts import Contracts, load_contracts
 from mlmesh.runtime.log_levels import change_level, levels_page
 from mlmesh.runtime.loop_lag import watching_lag
@@ -78,7 +79,9 @@ async def running_gateway(
     contracts, routes = _contracts(settings)
     release = version("mlmesh")
     async with AsyncExitStack() as stack:
-        backends = await stack.enter_async_context(open_backends(settings.backends, contracts))
+        backends = await stack.enter_async_context(
+            open_backends(settings.backends, _coalescing(settings))
+        )
         directory = await stack.enter_async_context(
             open_directory(backends.values(), settings.directory_seconds)
         )
@@ -124,6 +127,7 @@ async def running_gateway(
             body_seconds=settings.body_seconds,
             packed_from=settings.compress_from_bytes,
             server_timing=settings.server_timing,
+            routing_headers=settings.routing_headers,
             tracing=tracing,
         )
         stack.callback(asyncio.create_task(probes.beat()).cancel)
@@ -183,6 +187,20 @@ def _pages(probes: Probes, registry: CollectorRegistry) -> dict[str, Page | Acce
     }
 
 
+def _coalescing(settings: GatewaySettings) -> Coalescing:
+    return Coalescing(
+        enabled=settings.coalesce,
+        apart=frozenset(settings.coalesce_apart),
+        message_calls=settings.coalesce_calls,
+        message_bytes=settings.coalesce_bytes,
+        large_bytes=settings.coalesce_large_bytes,
+        messages=settings.coalesce_messages,
+        patience_seconds=settings.patience_seconds,
+        silence_seconds=settings.silence_seconds,
+        resolve_seconds=settings.resolve_seconds,
+    )
+
+
 def _limits(settings: GatewaySettings) -> AppLimits:
     return AppLimits(
         body_bytes=settings.max_body_bytes,
@@ -191,6 +209,7 @@ def _limits(settings: GatewaySettings) -> AppLimits:
         packed_from=settings.compress_from_bytes,
         server_timing=settings.server_timing,
         heartbeat_seconds=settings.heartbeat_seconds,
+        routing_headers=settings.routing_headers,
         form=FormLimits(
             settings.max_form_parts, settings.max_part_header_bytes, settings.max_part_text_bytes
         ),

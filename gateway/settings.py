@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mlmesh.runtime.settings import Address, ProgramSettings
+
+
+def _checked_header(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_.-]{1,64}", name) or name.startswith("grpc-"):
+        raise ValueError("expected the name of a header in small letters, as x-mlmesh-track")
+    return name
+
+
+HeaderName = Annotated[str, AfterValidator(_checked_header)]
 
 
 class GatewaySettings(ProgramSettings):
@@ -26,6 +37,26 @@ class GatewaySettings(ProgramSettings):
         }
     )
     """Which target serves which service, as JSON: {"mlmesh.v1.PredictorService": "host:port"}."""
+    coalesce: bool = True
+    """Whether calls that wait for the same replica leave together in one message."""
+    coalesce_apart: tuple[str, ...] = ()
+    """Methods whose calls never do, as JSON: ["/mlmesh.v1.PredictorService/Explain"]."""
+    coalesce_calls: int = Field(default=256, ge=1, le=4096)
+    """Most calls of one message."""
+    coalesce_bytes: int = Field(default=256 * 2**10, ge=1024, le=16 * 2**20)
+    """Most bytes of one message."""
+    coalesce_large_bytes: int = Field(default=64 * 2**10, ge=1)
+    """Size from which on a request is a call of its own, to hold nobody up."""
+    coalesce_messages: int = Field(default=2, ge=1, le=64)
+    """Messages that a replica may have been sent and not yet read."""
+    patience_seconds: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    """Seconds that calls wait for a service that has no replica just now; then they are refused."""
+    silence_seconds: float = Field(default=2.0, gt=0, allow_inf_nan=False)
+    """Seconds that a replica with calls may say nothing before other replicas get them."""
+    routing_headers: tuple[HeaderName, ...] = ()
+    """HTTP headers that are sent on for `xds:///` routes to match, as JSON: ["x-mlmesh-track"]."""
+    resolve_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    """Seconds between two looks at the addresses of a `dns:///` target."""
     descriptors: tuple[Path, ...] = ()
     """Descriptor sets of further contracts to serve, as JSON: ["shop.binpb"]."""
     max_body_bytes: int = Field(default=24 * 2**20, ge=1024)

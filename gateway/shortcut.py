@@ -99,6 +99,7 @@ class Shortcut:
         body_seconds: float,
         packed_from: int,
         server_timing: bool,
+        routing_headers: Collection[str] = (),
         tracing: Tracing | None = None,
     ) -> None:
         self._tracing = tracing
@@ -111,6 +112,8 @@ class Shortcut:
         """Bytes of an answer."""
         self._routes = routes
         self._pages = pages
+        # Who is asked depends on them, and so they are read with more care.
+        self._odd_headers = _ODD_HEADERS | {name.encode() for name in routing_headers}
         # What is larger is read and written in threads.
         self._body_bytes = min(body_bytes, LARGE_BYTES - 1)
         self._first: Sequence[tuple[bytes, bytes]] = ()
@@ -181,7 +184,7 @@ class Shortcut:
 
     def _is_plain(self, headers: Mapping[bytes, bytes]) -> bool:
         return (
-            _ODD_HEADERS.isdisjoint(headers)
+            self._odd_headers.isdisjoint(headers)
             and headers.get(b"content-type", b"").lower() in _CONTENT_TYPES
             and headers.get(b"accept", b"") in _ACCEPTED
             and int(headers.get(b"content-length", b"0")) <= self._body_bytes

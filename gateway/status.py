@@ -9,7 +9,8 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway.reply import writer_of
-from mlmesh.runtime.errors import ServingError, reason_of
+from mlmesh.runtime.errors import reason_of
+from mlmesh.runtime.failure import CODE_BY_NUMBER
 
 HTTP_STATUS = {
     grpc.StatusCode.OK: 200,
@@ -40,23 +41,7 @@ HTTP_STATUS_BY_REASON = {
 }
 """Where gRPC's own code would mislead an HTTP client."""
 
-CODE_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
-
 _write_status = writer_of(status_pb2.Status)
-
-
-class Relayed(ServingError):
-    """A failure that a backend answered with, to be passed on as it is."""
-
-    reason = "RELAYED"
-
-    def __init__(self, status: status_pb2.Status) -> None:
-        super().__init__(status.message)
-        self.code = CODE_BY_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN)  # type: ignore[misc]
-        self._status = status
-
-    def status(self) -> status_pb2.Status:
-        return self._status
 
 
 def http_status_of(status: status_pb2.Status) -> int:

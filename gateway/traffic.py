@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
-from gateway.status import Relayed
 from mlmesh.runtime.call import Call, sampled_trace_id
 from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.errors import ServingError, reason_of
+from mlmesh.runtime.failure import Relayed
 from mlmesh.runtime.instruments import Counter, Histogram, Meter, Spread, Value
 from mlmesh.runtime.metrics import LATENCY_BUCKETS, MOST_REASONS
 

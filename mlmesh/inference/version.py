@@ -26,6 +26,7 @@ from mlmesh.inference.statistics import Spent, Statistics
 from mlmesh.inference.stop import Stop
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call_log import MODEL
+from mlmesh.runtime.measured import MEASURED
 from mlmesh.runtime.tracing import MEMBERS, Batch, batch_failed, batch_ran
 
 LONG_WORK = 16_384
@@ -42,6 +43,8 @@ class Answer:
     """Every output, with as many rows as the item had."""
     seconds: float
     """How long the graph ran for the batch that the item was part of."""
+    batching_ns: int = 0
+    """Nanoseconds that it took to put that batch together and to take its results apart."""
 
 
 class LoadedVersion:
@@ -152,7 +155,8 @@ class LoadedVersion:
         return Answer(outputs, sum(answer.seconds for answer in answers))
 
     async def _submit(self, inputs: Arrays, rows: int, deadline: float, priority: int) -> Answer:
-        return await self._batcher.submit(
+        began = time.perf_counter_ns()
+        answer = await self._batcher.submit(
             inputs,
             rows,
             nbytes=await _bytes_of(inputs),
@@ -160,6 +164,11 @@ class LoadedVersion:
             deadline=deadline,
             priority=priority,
         )
+        if (measured := MEASURED.get()) is not None:
+            computing = int(answer.seconds * 1e9)
+            waiting = time.perf_counter_ns() - began - computing - answer.batching_ns
+            measured.add(max(0, waiting), answer.batching_ns, computing)
+        return answer
 
     def _runner(self, session: Session) -> RunBatch[Arrays, Answer]:
         """Runs batches on one session, in a thread of its own: models never wait for each other."""
@@ -238,9 +247,10 @@ def run_batch(
     joined_at = time.perf_counter_ns()
     outputs = session.run(joined.inputs, options)
     computed_at = time.perf_counter_ns()
-    seconds = (computed_at - joined_at) / 1e9
-    answers = [Answer(part, seconds) for part in shaping.part(joined, outputs)]
+    parts = shaping.part(joined, outputs)
     parted_at = time.perf_counter_ns()
+    seconds, batching = (computed_at - joined_at) / 1e9, parted_at - computed_at + joined_at - began
+    answers = [Answer(part, seconds, batching) for part in parts]
     spent = Spent(joined_at - began, computed_at - joined_at, parted_at - computed_at)
     return answers, sum(joined.rows), spent
 

@@ -42,6 +42,8 @@ class Call:
     priority: int = 0
     """1 is served first, larger numbers later; 0 means no preference."""
     principal: str = ""
+    routing: tuple[tuple[str, str], ...] = ()
+    """Headers that decide who answers, where the mesh routes by headers."""
     tracestate: str = ""
     """What other tracers say beside the traceparent."""
     root: bool = False

@@ -9,9 +9,21 @@ from google.rpc import status_pb2
 
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, tracestate_of
 from mlmesh.runtime.chain import Chain
-from mlmesh.runtime.errors import Conflict, InternalError, InvalidInput, Overloaded, ServingError
+from mlmesh.runtime.errors import (
+    Conflict,
+    InternalError,
+    InvalidInput,
+    Overloaded,
+    ServingError,
+    TooLarge,
+)
+from mlmesh.runtime.measured import MEASURED, Measured
 from mlmesh.v1 import mesh_pb2 as pb
 
+MAX_MESSAGE_BYTES = 64 * 2**20
+"""What callers of a mesh take in one message."""
+REPLY_ROOM = 64 * 2**10
+"""What may stand around a response in a message, and more."""
 MESSAGE_BYTES = 2**20
 """Responses that go into one message; more of them wait for the next."""
 
@@ -20,10 +32,14 @@ class MeshService:
     """Answers mlmesh.v1.MeshService calls.
 
     max_carried: calls that may be under way on one stream; the next ones are refused, each alone.
+    max_message_bytes: what the server takes in one message.
     """
 
-    def __init__(self, chain: Chain, max_carried: int = 4096) -> None:
+    def __init__(
+        self, chain: Chain, max_carried: int = 4096, max_message_bytes: int = MAX_MESSAGE_BYTES
+    ) -> None:
         self._chain = chain
+        self._max_message_bytes = max_message_bytes
         self._max_carried = max_carried
 
     async def Carry(  # noqa: N802 the contract's name
@@ -32,6 +48,7 @@ class MeshService:
         stream = _CarryStream(self._chain, call, self._max_carried)
         reading = asyncio.create_task(stream.read(requests))
         try:
+            yield pb.CarryResponse(max_message_bytes=self._max_message_bytes)
             async for response in stream.replies():
                 yield response
             await reading
@@ -63,6 +80,8 @@ class _CarryStream:
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
+        self._read = 0
+        self._told = 0
 
     async def read(self, requests: AsyncIterator[pb.CarryRequest]) -> None:
         try:
@@ -72,6 +91,8 @@ class _CarryStream:
                 for call_id in request.cancelled:
                     if task := self._running.get(call_id):
                         task.cancel()
+                self._read += 1
+                self._changed.set()
                 # A caller that does not take its replies is not read from either.
                 while len(self._ready) >= self._max_carried:
                     self._room.clear()
@@ -82,11 +103,12 @@ class _CarryStream:
 
     async def replies(self) -> AsyncIterator[pb.CarryResponse]:
         while self._ready or self._running or not self._ended:
-            if not self._ready:
+            if not self._ready and self._told == self._read:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            yield pb.CarryResponse(replies=self._some_ready())
+            self._told = self._read
+            yield pb.CarryResponse(replies=self._some_ready(), taken=self._told)
             self._room.set()
 
     def _some_ready(self) -> list[pb.Reply]:
@@ -135,9 +157,20 @@ async def _reply(chain: Chain, carried: pb.Call, call: Call) -> pb.Reply:
     if carried.method.startswith("/mlmesh.v1.MeshService/"):
         # A message that carries itself would multiply its cost at every level.
         return _failure(carried.id, InvalidInput("method", "cannot be carried").status())
+    measured = Measured()
+    MEASURED.set(measured)
     try:
+        response = await chain.answer(carried.method, carried.request, call)
+        if len(response) > MAX_MESSAGE_BYTES - REPLY_ROOM:
+            # It would end the stream, and with it all of its neighbours.
+            service = carried.method[1:].partition("/")[0]
+            raise TooLarge(f"the message is larger than {service} or the gateway takes")
         return pb.Reply(
-            id=carried.id, response=await chain.answer(carried.method, carried.request, call)
+            id=carried.id,
+            response=response,
+            queue_us=measured.queue // 1000,
+            batch_us=measured.batch // 1000,
+            compute_us=measured.compute // 1000,
         )
     except ServingError as error:
         return _failure(carried.id, error.status())

@@ -155,7 +155,8 @@ class Chain:
     async def perform(self, path: str, request: bytes | Message, call: Call) -> Message:
         """The same with messages."""
         if path not in self._unary:
-            raise Unsupported(f"no unary method {path[:200]!r} here")
+            service, _, name = path[1:200].rpartition("/")
+            raise Unsupported(f"{service} does not have {name}")
         served = self._unary[path]
         method = served.method
         if self._tracing is not None and method.scope != CARRY_SCOPE:

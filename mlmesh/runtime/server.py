@@ -55,7 +55,8 @@ async def running_server(
     when the address cannot be had.
     """
     chain = Chain(services, limits, metrics, tracing, log or CallLog(CALLS, LOGGED_CALLS))
-    mesh = Service(mesh_pb2.DESCRIPTOR.services_by_name["MeshService"], MeshService(chain))
+    carrier = MeshService(chain, max_message_bytes=max_message_bytes)
+    mesh = Service(mesh_pb2.DESCRIPTOR.services_by_name["MeshService"], carrier)
     chain.add(mesh)
     server = grpc.aio.server(options=_options(max_message_bytes))
     for service in [*services, mesh]:

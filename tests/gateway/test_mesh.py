@@ -11,7 +11,7 @@ from gateway.mesh import Mesh
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.call import Call, deadline_after, request_id_of
 from mlmesh.runtime.chain import Chain, Service
-from mlmesh.runtime.contracts import Method, load_contracts, methods_of
+from mlmesh.runtime.contracts import Method, methods_of
 from mlmesh.runtime.errors import ServingError, Unavailable
 from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.v1 import predictor_pb2 as pb
@@ -33,7 +33,7 @@ async def mesh(
     """The gated predictor, in the gateway itself and behind it."""
     chain = Chain([], Limits(), ServerMetrics(CollectorRegistry()))
     targets = {CONTRACT.full_name: f"127.0.0.1:{gated_port}"}
-    async with open_backends(targets, load_contracts()) as backends:
+    async with open_backends(targets) as backends:
         mesh = Mesh(chain, backends)
         if request.param == "local":
             service = Service(CONTRACT, gated, {"StreamPredict": "Predict"})

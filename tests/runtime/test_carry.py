@@ -125,7 +125,9 @@ class Conversation:
         self._messages.put_nowait(None)
 
     async def message(self) -> pb.CarryResponse:
-        return await anext(self._answers)
+        """The next one with replies."""
+        message: pb.CarryResponse = await anext(self._answers)
+        return message if message.replies else await self.message()
 
     async def replies(self) -> list[pb.Reply]:
         return [reply async for response in self._answers for reply in response.replies]

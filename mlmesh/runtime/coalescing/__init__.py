@@ -1,0 +1,1 @@
+"""Carries unary calls that wait for the same replica in one message."""

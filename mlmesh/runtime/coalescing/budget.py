@@ -1,0 +1,26 @@
+"""Bounds how many calls are sent again, so that failures do not multiply the load."""
+
+from __future__ import annotations
+
+EARNED = 0.1
+"""What an answer adds."""
+
+
+class RetryBudget:
+    """tokens: how many calls may be sent again in a row."""
+
+    __slots__ = ("_most", "_tokens")
+
+    def __init__(self, tokens: int) -> None:
+        self._most = float(tokens)
+        self._tokens = float(tokens)
+
+    def earn(self, answers: int) -> None:
+        self._tokens = min(self._most, self._tokens + EARNED * answers)
+
+    def spend(self) -> bool:
+        """Whether one more call may be sent again."""
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
