@@ -2,8 +2,8 @@
 
 70 % rows, 20 % texts, 10 % photographs, 10,000 requests a minute over the gateway. Every request
 has a time at which it is due, whether or not earlier ones were answered, and its latency counts
-from then: a server that stalls is charged for all that came meanwhile. Then the rate is raised until
-a target breaks; what was held last is the headroom.
+from then: a server that stalls is charged for all that came meanwhile. Then the rate is raised
+until a target breaks; what was held last is the headroom.
 """
 
 from __future__ import annotations

@@ -192,4 +192,5 @@ def _call_of(carried: pb.Call, outer: Call) -> Call:
         tracestate=tracestate_of(carried.tracestate),
         priority=carried.priority,
         principal=carried.principal,
+        attempt=carried.attempt,
     )

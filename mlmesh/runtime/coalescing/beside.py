@@ -44,7 +44,7 @@ class Beside:
             answer = await send_plain(self._channel, pending)
         except ServingError as error:
             self._tasks.pop(pending, None)
-            pending.refuse(error)
+            pending.failed(error)
         except grpc.aio.AioRpcError:
             self._tasks.pop(pending, None)
             self._lost(pending)

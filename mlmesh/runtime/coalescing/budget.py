@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+"""Seconds."""
 EARNED = 0.1
 """What an answer adds."""
 
@@ -24,3 +28,8 @@ class RetryBudget:
             return False
         self._tokens -= 1
         return True
+
+
+def pause_before(attempt: int) -> float:
+    """Seconds before a call is sent for the second time (attempt 1), the third, and so on."""
+    return float(random.uniform(0.8, 1.2) * min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE))

@@ -27,12 +27,13 @@ def add_call(message: pb.CarryRequest, number: int, pending: PendingCall, left: 
         tracestate=call.tracestate,
         priority=call.priority,
         principal=call.principal,
+        attempt=pending.attempts - 1,
     )
 
 
 def settle(pending: PendingCall, reply: pb.Reply) -> None:
     """Tell the caller what was replied."""
     if reply.HasField("status") and reply.status.code:
-        pending.refuse(Relayed(reply.status))
+        pending.failed(Relayed(reply.status))
     else:
         pending.answer(Answer(reply.response, reply.queue_us, reply.batch_us, reply.compute_us))

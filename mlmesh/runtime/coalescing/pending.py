@@ -6,6 +6,8 @@ import asyncio
 import math
 from typing import Any, Protocol
 
+import grpc
+
 from mlmesh.runtime.answer import Answer
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.contracts import Method
@@ -20,6 +22,9 @@ class Owner(Protocol):
 
     def released(self, pending: PendingCall) -> None:
         """The call is answered, refused or given up."""
+
+    def again(self, pending: PendingCall) -> bool:
+        """Send a call once more, in a moment; False when that would do harm."""
 
 
 class Holder(Protocol):
@@ -62,6 +67,12 @@ class PendingCall(asyncio.Future[Answer]):
             self._release()
             self.set_result(answer)
 
+    def failed(self, error: ServingError) -> None:
+        """The service said so. One that is not there just now is asked again, if it may be."""
+        if self.done() or (error.code is grpc.StatusCode.UNAVAILABLE and self.owner.again(self)):
+            return
+        self.refuse(error)
+
     def refuse(self, error: ServingError) -> None:
         if not self.done():
             self._release()
@@ -73,8 +84,12 @@ class PendingCall(asyncio.Future[Answer]):
         self._release()
         return super().cancel(msg)
 
-    def _release(self) -> None:
+    def withdraw(self) -> None:
+        """Take the call from whoever has it."""
         if self.holder is not None:
             self.holder.let_go(self)
             self.holder = None
+
+    def _release(self) -> None:
+        self.withdraw()
         self.owner.released(self)

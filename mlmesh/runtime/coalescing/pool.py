@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import grpc
 
 from mlmesh.runtime.call import Call
-from mlmesh.runtime.coalescing.budget import RetryBudget
+from mlmesh.runtime.coalescing.budget import RetryBudget, pause_before
 from mlmesh.runtime.coalescing.deadlines import Deadlines
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
@@ -136,6 +136,20 @@ class Pool:
                 self._place(pending)
             else:
                 pending.refuse(not_available(pending.method))
+
+    def again(self, pending: PendingCall) -> bool:
+        if self._closed or not self._may_repeat(pending):
+            return False
+        pending.withdraw()
+        self._stranded[pending] = None
+        pause = pause_before(pending.attempts)
+        asyncio.get_running_loop().call_later(pause, self._place_stranded, pending)
+        return True
+
+    def _place_stranded(self, pending: PendingCall) -> None:
+        if pending in self._stranded:
+            del self._stranded[pending]
+            self._place(pending)
 
     def _may_repeat(self, pending: PendingCall) -> bool:
         fresh = pending.attempts < self._options.attempts

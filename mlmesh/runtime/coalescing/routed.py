@@ -18,7 +18,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from mlmesh.runtime.call import Call
-from mlmesh.runtime.coalescing.budget import RetryBudget
+from mlmesh.runtime.coalescing.budget import RetryBudget, pause_before
 from mlmesh.runtime.coalescing.deadlines import Deadlines
 from mlmesh.runtime.coalescing.envelope import CALL_BYTES, add_call, settle
 from mlmesh.runtime.coalescing.options import Coalescing
@@ -190,7 +190,7 @@ class RoutedCalls:
         try:
             answer = await send_plain(self._channel, pending)
         except ServingError as error:
-            pending.refuse(error)
+            pending.failed(error)
         except grpc.aio.AioRpcError as error:
             if self._may_repeat(pending, error):
                 self._place(pending)
@@ -199,10 +199,24 @@ class RoutedCalls:
         else:
             pending.answer(answer)
 
+    def again(self, pending: PendingCall) -> bool:
+        if not self._fresh(pending):
+            return False
+        pending.withdraw()
+        pause = pause_before(pending.attempts)
+        asyncio.get_running_loop().call_later(pause, self._place_again, pending)
+        return True
+
+    def _place_again(self, pending: PendingCall) -> None:
+        if not pending.done():
+            self._place(pending)
+
     def _may_repeat(self, pending: PendingCall, error: grpc.aio.AioRpcError) -> bool:
+        return was_not_answered(error) and self._fresh(pending)
+
+    def _fresh(self, pending: PendingCall) -> bool:
         fresh = pending.attempts < self._options.attempts
-        gone = was_not_answered(error)
-        return gone and pending.method.repeatable and fresh and self._budget.spend()
+        return pending.method.repeatable and fresh and self._budget.spend()
 
     def _start(self, sending: Any, calls: list[PendingCall]) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(sending)

@@ -15,7 +15,7 @@ from mlmesh.runtime.coalescing.target import Named, Routed, Static, Target, targ
         ("dns:predictor:50051", Named("predictor", 50051)),
         ("dns:///predictor", Named("predictor", 443)),
         ("dns:///[::1]:7", Named("::1", 7)),
-        ("dns://10.0.0.1:5353/predictor:7", Static(("dns://10.0.0.1:5353/predictor:7",))),
+        ("dns://10.0.0.1:5353/predictor:7", Named("predictor", 7, ("10.0.0.1", 5353))),
         ("xds:///predictor", Routed("xds:///predictor")),
     ],
 )
