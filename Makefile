@@ -16,6 +16,7 @@ RUN := $(VENV)/.mlmesh-run
 TEST := $(VENV)/.mlmesh-test
 TORCH := $(VENV)/.mlmesh-torch
 START := $(VENV)/.mlmesh-start
+XDS := $(VENV)/.mlmesh-xds
 CONTRACTS := $(shell find protos -name '*.proto' -o -name compile.py)
 DESCRIPTORS := generated/mlmesh/v1/mlmesh.binpb
 LOCK = $(UV) pip compile $(ARGS) --quiet --universal --python-version 3.11 --generate-hashes \
@@ -34,7 +35,7 @@ help: ## Say what each target does
 run: $(RUN) ## Install what serving needs, then start the mesh: make run ARGS='--http-port 8081'
 	@$(BIN)/mlmesh up $(ARGS)
 
-test: tools $(TEST) $(if $(EXPORT),$(TORCH)) ## Install what the tests need, then run them: make test ARGS='tests/cli -x'
+test: tools $(TEST) $(XDS) $(if $(EXPORT),$(TORCH)) ## Install what the tests need, then run them: make test ARGS='tests/cli -x'
 	$(BIN)/python -m pytest $(ARGS)
 
 # Tests skip what is missing, but for CI. Runlevel 1: no server that comes with a package is started.
@@ -82,6 +83,7 @@ lock: ## Resolve requirements/ anew: make lock UV=/path/to/uv ARGS=--upgrade
 	$(LOCK) pyproject.toml --extra gpu --extra nlp -c requirements/test.txt -o requirements/images/nlp-cuda.txt
 	$(LOCK) pyproject.toml --extra gpu --extra vision -c requirements/test.txt \
 		-o requirements/images/vision-cuda.txt
+	@echo xds-protos==1.81.1 | $(LOCK) - --no-deps -o requirements/xds.txt
 	@$(PYTHON) -c '$(BUILD_REQUIRES)' | $(LOCK) - -c requirements/test.txt \
 		-o requirements/build.txt
 
@@ -115,6 +117,11 @@ $(TEST): requirements/test.txt $(BUILT)
 
 $(TORCH): $(TEST)
 	$(INSTALL) $(EXPORT)
+	@touch $@
+
+# In a folder of its own: it brings other packages' modules along, in other versions.
+$(XDS): requirements/xds.txt $(TEST)
+	$(LOCKED) requirements/xds.txt --no-deps --target $(VENV)/xds --upgrade
 	@touch $@
 
 # Only its files are read: what it asks for beside them is not needed.

@@ -1,16 +1,18 @@
 """A control plane as a mesh has it: gRPC clients with `xds:///` targets ask it where calls go.
 
 State of the world over one aggregated stream (ADS); what changes is sent to everybody at once.
+A program of its own, for the package of its contracts brings other packages' modules along, in other
+versions: see routing.py.
 """
 
 from __future__ import annotations
 
 import json
 import queue
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -38,8 +40,6 @@ class ControlPlane(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ig
         self._streams: list[queue.Queue[Any]] = []
         self._weights: Mapping[str, int] = {}
         self._endpoints: Mapping[str, Sequence[str]] = {}
-        self.refused: list[str] = []
-        """What clients said against what they were sent."""
 
     def route(self, weights: Mapping[str, int], endpoints: Mapping[str, Sequence[str]]) -> None:
         """From now on: versions with their weights, and versions with their addresses."""
@@ -64,7 +64,7 @@ class ControlPlane(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ig
                 return
             if event is not None:
                 if event.HasField("error_detail"):
-                    self.refused.append(event.error_detail.message)
+                    print("refused", event.error_detail.message, file=sys.stderr, flush=True)
                     continue
                 names = list(event.resource_names)
                 if event.response_nonce and names == wanted.get(event.type_url):
@@ -92,28 +92,20 @@ class ControlPlane(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ig
                 yield _assignment(name, endpoints.get(name, ()))
 
 
-@contextmanager
-def running_control_plane() -> Iterator[tuple[ControlPlane, dict[str, str]]]:
-    """A control plane, and the environment of programs that shall ask it."""
+def main() -> None:
+    """Serve until standard input ends: say the port, then do what each line of it says.
+
+    A line is an object with `weights` and `endpoints`; what clients refuse is said, a line each.
+    """
     plane = ControlPlane()
     server = grpc.server(ThreadPoolExecutor(STREAMS))
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(plane, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
     server.start()
-    bootstrap = {
-        "xds_servers": [
-            {
-                "server_uri": f"127.0.0.1:{port}",
-                "channel_creds": [{"type": "insecure"}],
-                "server_features": ["xds_v3"],
-            }
-        ],
-        "node": {"id": "gateway", "locality": {"zone": "here"}},
-    }
-    try:
-        yield plane, {"GRPC_XDS_BOOTSTRAP_CONFIG": json.dumps(bootstrap)}
-    finally:
-        server.stop(None)
+    for line in sys.stdin:
+        plane.route(**json.loads(line))
+        print("routed", flush=True)
+    server.stop(None)
 
 
 def _read(requests: Iterator[Any], events: queue.Queue[Any]) -> None:
@@ -180,3 +172,7 @@ def _assignment(name: str, addresses: Sequence[str]) -> Any:
     locality = {"locality": {"region": "here"}, "loadBalancingWeight": 1, "lbEndpoints": endpoints}
     said = {"clusterName": name, "endpoints": [locality]}
     return json_format.ParseDict(said, endpoint_pb2.ClusterLoadAssignment())
+
+
+if __name__ == "__main__":
+    main()
