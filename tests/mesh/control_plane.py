@@ -1,8 +1,8 @@
 """A control plane as a mesh has it: gRPC clients with `xds:///` targets ask it where calls go.
 
 State of the world over one aggregated stream (ADS); what changes is sent to everybody at once.
-A program of its own, for the package of its contracts brings other packages' modules along, in other
-versions: see routing.py.
+A program of its own, for the package of its contracts brings modules of other packages along, in
+other versions: see routing.py.
 """
 
 from __future__ import annotations
