@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +11,11 @@ import grpc
 
 from mlmesh.runtime.answer import Answer
 from mlmesh.runtime.call import Call
-from mlmesh.runtime.coalescing.carrier import Carrier, open_carrier
+from mlmesh.runtime.coalescing.carrier import UNTOLD, Carrier, open_carrier
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.coalescing.plain import metadata_of, time_for
+from mlmesh.runtime.coalescing.tally import Tally
 from mlmesh.runtime.contracts import Method
 from mlmesh.runtime.failure import failure_of
 
@@ -55,7 +56,9 @@ class Backend:
 
 @asynccontextmanager
 async def open_backends(
-    targets: Mapping[str, str], coalescing: Coalescing = DEFAULT
+    targets: Mapping[str, str],
+    coalescing: Coalescing = DEFAULT,
+    tally_of: Callable[[str], Tally] = lambda target: UNTOLD,
 ) -> AsyncIterator[dict[str, Backend]]:
     """By service, what connects to `targets` (service full name -> target) inside the block."""
     by_target: dict[str, list[str]] = {}
@@ -64,7 +67,8 @@ async def open_backends(
     async with AsyncExitStack() as stack:
         backends = {}
         for target, services in by_target.items():
-            carrier = await stack.enter_async_context(open_carrier(target, coalescing))
+            opening = open_carrier(target, coalescing, tally=tally_of(target))
+            carrier = await stack.enter_async_context(opening)
             backend = Backend(target, tuple(services), carrier)
             backends.update(dict.fromkeys(services, backend))
         yield backends

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from gateway.app import AnyPage, AppLimits, Gateway
 from gateway.asset import Asset
 from gateway.backends import Backend, open_backends
+from gateway.carried import CarriedMetrics
 from gateway.directory import Directory, open_directory
 from gateway.door import open_door
 from gateway.form import FormLimits
@@ -80,7 +81,7 @@ async def running_gateway(
     release = version("mlmesh")
     async with AsyncExitStack() as stack:
         backends = await stack.enter_async_context(
-            open_backends(settings.backends, _coalescing(settings))
+            open_backends(settings.backends, _coalescing(settings), CarriedMetrics(registry).of)
         )
         directory = await stack.enter_async_context(
             open_directory(backends.values(), settings.directory_seconds)

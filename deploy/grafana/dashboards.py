@@ -155,6 +155,11 @@ BATCHING = Dashboard("mlmesh-batching", "mlmesh: batching and coalescing", [
           quantiles("model_queue_wait_seconds", "model, version", MODEL)),
     Panel("Not run", "Refused at the door, or no longer wanted when their turn came.", "ops",
           rate("model_queue_dropped_total", "model, version, reason", MODEL)),
+    Panel("Calls in a message", "Mean, from the gateway. It grows with the load, too.", "short",
+          {"{{target}}": "sum by (target) (rate(mesh_message_calls_sum[$__rate_interval])) / "
+           "sum by (target) (rate(mesh_message_calls_count[$__rate_interval]))"}),
+    Panel("Calls sent again", "Their replica was gone, and repeating them does no harm.", "ops",
+          rate("mesh_calls_repeated_total", "target")),
     Panel("Streams open", "One from every gateway to every replica, and those of callers.",
           "short", {"{{job}} {{instance}}": 'grpc_server_open_streams{job=~"$job"}'}),
     Panel("Messages of streams", "Carried calls share them: fewer messages than calls.", "ops",

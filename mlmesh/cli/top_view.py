@@ -50,7 +50,7 @@ def _program(change: Change) -> Iterator[Text | str]:
     )
     yield _ms(change.quantile(0.5, name))
     yield _ms(change.quantile(0.99, name))
-    yield f"{change.level('grpc_server_open_calls') + change.level('http_requests_open'):.0f}"
+    yield f"{change.level('http_open_requests') or change.level('grpc_server_open_calls'):.0f}"
     yield _ms(change.quantile(0.99, "event_loop_lag_seconds"))
     yield f"{100 * change.rate('process_cpu_seconds_total'):.0f}"
     yield f"{change.level('process_resident_memory_bytes') / 2**20:.0f}"

@@ -13,8 +13,11 @@ from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.coalescing.pool import OpenChannel, Pool
 from mlmesh.runtime.coalescing.routed import RoutedCalls
+from mlmesh.runtime.coalescing.tally import Tally, Untold
 from mlmesh.runtime.coalescing.target import Routed, target_of
 from mlmesh.runtime.contracts import Method
+
+UNTOLD = Untold()
 
 
 class Carrier(Protocol):
@@ -30,10 +33,13 @@ class Carrier(Protocol):
 
 
 def open_carrier(
-    target: str, options: Coalescing, open_to: OpenChannel = open_channel
+    target: str,
+    options: Coalescing,
+    open_to: OpenChannel = open_channel,
+    tally: Tally = UNTOLD,
 ) -> AbstractAsyncContextManager[Carrier]:
     """open_to: makes the channel to an address. Raises ValueError when `target` is none."""
     found = target_of(target)
     if isinstance(found, Routed):
-        return RoutedCalls(found, options, open_to)
-    return Pool(found, options, open_to)
+        return RoutedCalls(found, options, open_to, tally)
+    return Pool(found, options, open_to, tally)

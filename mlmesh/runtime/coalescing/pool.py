@@ -17,6 +17,7 @@ from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.coalescing.replica import Replica
 from mlmesh.runtime.coalescing.resolver import addresses_of
+from mlmesh.runtime.coalescing.tally import Tally
 from mlmesh.runtime.coalescing.target import Named, Static
 from mlmesh.runtime.contracts import Method
 from mlmesh.runtime.errors import DeadlineExceeded, Overloaded, Unavailable
@@ -35,8 +36,13 @@ class Pool:
     """A context manager; calls that are not answered when the block ends fail."""
 
     def __init__(
-        self, target: Static | Named, options: Coalescing, open_channel: OpenChannel
+        self,
+        target: Static | Named,
+        options: Coalescing,
+        open_channel: OpenChannel,
+        tally: Tally,
     ) -> None:
+        self._tally = tally
         self._target = target
         self._options = options
         self._open_channel = open_channel
@@ -112,6 +118,9 @@ class Pool:
         self._stranded.pop(pending, None)
         self._budget.earn(1)
 
+    def sent(self, calls: int) -> None:
+        self._tally.sent(calls)
+
     def changed(self) -> None:
         """A replica has become ready, or is so no more."""
         had = bool(self._ready)
@@ -153,7 +162,10 @@ class Pool:
 
     def _may_repeat(self, pending: PendingCall) -> bool:
         fresh = pending.attempts < self._options.attempts
-        return pending.method.repeatable and fresh and self._budget.spend()
+        if not (pending.method.repeatable and fresh and self._budget.spend()):
+            return False
+        self._tally.repeated()
+        return True
 
     def _place(self, pending: PendingCall) -> None:
         replica = self._choose()

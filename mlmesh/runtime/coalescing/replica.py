@@ -81,6 +81,7 @@ class Replica:
             or len(pending.request) >= min(options.large_bytes, self._largest)
             or pending.method.path in options.apart
         ):
+            self._keeper.sent(1)
             self._beside.send(pending)
             return
         self._queue.append(pending)
@@ -266,7 +267,10 @@ class Replica:
             carried[self._count] = pending
             add_call(message, self._count, pending, left)
             count += 1
-        return message if count else None
+        if not count:
+            return None
+        self._keeper.sent(count)
+        return message
 
     def _write(self, message: pb.CarryRequest) -> None:
         self._sent += 1

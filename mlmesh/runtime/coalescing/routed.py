@@ -25,6 +25,7 @@ from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.coalescing.plain import send_plain
 from mlmesh.runtime.coalescing.pool import OpenChannel, expire
+from mlmesh.runtime.coalescing.tally import Tally
 from mlmesh.runtime.coalescing.target import Routed
 from mlmesh.runtime.contracts import Method
 from mlmesh.runtime.errors import (
@@ -57,7 +58,10 @@ class _Lane:
 class RoutedCalls:
     """A context manager; calls that are not answered when the block ends fail."""
 
-    def __init__(self, target: Routed, options: Coalescing, open_channel: OpenChannel) -> None:
+    def __init__(
+        self, target: Routed, options: Coalescing, open_channel: OpenChannel, tally: Tally
+    ) -> None:
+        self._tally = tally
         self._target = target
         self._options = options
         self._open_channel = open_channel
@@ -108,6 +112,7 @@ class RoutedCalls:
         large = len(pending.request) >= options.large_bytes
         if self._plain or large or pending.method.path in options.apart:
             pending.attempts += 1
+            self._tally.sent(1)
             self._start(self._send_alone(pending), [pending])
             return
         key = (pending.method.path, pending.call.routing)
@@ -157,6 +162,7 @@ class RoutedCalls:
             left = min(max(pending.call.deadline - now, 1e-6), FOREVER_SECONDS)
             longest = max(longest, left)
             add_call(message, number, pending, left)
+        self._tally.sent(len(calls))
         unary: Any = self._channel.unary_unary(CARRY_BATCH)
         try:
             answer = await unary(
@@ -216,7 +222,10 @@ class RoutedCalls:
 
     def _fresh(self, pending: PendingCall) -> bool:
         fresh = pending.attempts < self._options.attempts
-        return pending.method.repeatable and fresh and self._budget.spend()
+        if not (pending.method.repeatable and fresh and self._budget.spend()):
+            return False
+        self._tally.repeated()
+        return True
 
     def _start(self, sending: Any, calls: list[PendingCall]) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(sending)

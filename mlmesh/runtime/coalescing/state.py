@@ -19,6 +19,9 @@ class State(Enum):
 class Keeper(Protocol):
     """Whose replica it is."""
 
+    def sent(self, calls: int) -> None:
+        """A message left with so many calls."""
+
     def changed(self) -> None:
         """It takes calls now, or takes none any more."""
 

@@ -16,6 +16,7 @@ from mlmesh.runtime.channel import open_channel
 from mlmesh.runtime.coalescing.carrier import Carrier, open_carrier
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pool import Pool
+from mlmesh.runtime.coalescing.tally import Untold
 from mlmesh.runtime.coalescing.target import Static
 from mlmesh.runtime.errors import DeadlineExceeded, Unavailable
 from mlmesh.v1 import predictor_pb2 as pb
@@ -140,7 +141,7 @@ async def test_a_service_that_comes_back_is_found_again(tmp_path: Path) -> None:
 async def test_an_address_that_vanishes_is_drained_and_a_new_one_is_used(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         first, second = await two(stack, tmp_path, 0.3)
-        pool = Pool(Static((first.address,)), Coalescing(), open_channel)
+        pool = Pool(Static((first.address,)), Coalescing(), open_channel, Untold())
         await stack.enter_async_context(pool)
         early = [pool.begin(ONCE, request(f"early-{n}"), call()) for n in range(20)]
         await first.begun(20)
@@ -198,3 +199,40 @@ async def test_ten_thousand_calls_at_once_are_all_answered(tmp_path: Path) -> No
         answered = labels(await asyncio.gather(*calls))
 
     assert answered == names
+
+
+class Told:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[int] = []
+        self.again = 0
+
+    def sent(self, calls: int) -> None:
+        self.messages.append(calls)
+
+    def repeated(self) -> None:
+        self.again += 1
+
+
+async def test_what_leaves_together_and_what_is_repeated_is_counted(tmp_path: Path) -> None:
+    told = Told()
+    async with AsyncExitStack() as stack:
+        first, second = await two(stack, tmp_path, 0.3)
+        target = f"{first.address},{second.address}"
+        carrier = await stack.enter_async_context(open_carrier(target, Coalescing(), tally=told))
+        async with asyncio.timeout(20):
+            while not (first.executions() and second.executions()):
+                await asyncio.gather(
+                    *(carrier.begin(PREDICT, request("ready"), call()) for _ in range(8))
+                )
+        before = sum(told.messages)
+        calls = [carrier.begin(PREDICT, request(f"call-{n}"), call()) for n in range(400)]
+        await first.begun(first.executions()["ready"] + 100)
+
+        first.send(signal.SIGKILL)
+        await asyncio.gather(*calls)
+
+    assert sum(told.messages) - before == 400 + told.again
+    assert 100 <= told.again <= 300
+    assert max(told.messages) > 50
