@@ -69,7 +69,31 @@ def mlserver(python: Path, folder: Path) -> Peer:
     return Peer(program, http, HttpRequest("/v2/models/penguins/infer", JSON, body))
 
 
-SERVERS: Mapping[str, Callable[[Path, Path], Peer]] = {"litserve": litserve, "mlserver": mlserver}
+def bentoml(python: Path, folder: Path) -> Peer:
+    [address] = free_addresses(1)
+    program = Program(
+        "bentoml",
+        (
+            *("-m", "bentoml", "serve", "bentoml_server:Penguins", "--working-dir", str(HERE)),
+            *("--host", "127.0.0.1", "--port", address.partition(":")[2]),
+        ),
+        {
+            "PYTHONPATH": "",
+            "BENCH_GRAPH": str(GRAPH),
+            "BENTOML_HOME": str(folder / "bentoml"),
+            "BENTOML_DO_NOT_TRACK": "True",
+        },
+        f"{address}/readyz",
+        str(python),
+    )
+    return Peer(program, address, HttpRequest("/predict", JSON, orjson.dumps({"features": ROW})))
+
+
+SERVERS: Mapping[str, Callable[[Path, Path], Peer]] = {
+    "litserve": litserve,
+    "mlserver": mlserver,
+    "bentoml": bentoml,
+}
 
 
 def python_of(peers: Path, name: str) -> Path:
