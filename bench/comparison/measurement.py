@@ -130,8 +130,10 @@ def _wire_bytes(way: Way, load: Load, turns: Sequence[Turn]) -> float:
     counted = [turn.seen.wire_bytes for turn in turns if turn.seen.wire_bytes is not None]
     if counted:
         return median(counted)
+    # One caller, for what is under way when a tool stops has passed and is not among the requests.
+    alone = replace(load, callers=1, seconds=WARM_UP_SECONDS)
     with counting_proxy(way.address) as proxy:
-        seen = way.put(proxy.address, replace(load, seconds=WARM_UP_SECONDS))
+        seen = way.put(proxy.address, alone)
         return proxy.passed_bytes / seen.requests
 
 

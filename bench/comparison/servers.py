@@ -28,10 +28,9 @@ TITLES = {
     "litserve": "LitServe, JSON",
     "mlserver": "MLServer, JSON",
     "bentoml": "BentoML, JSON",
-    "pytriton": "Triton by pytriton, JSON",
 }
 """All ways in, in the order in which they are shown."""
-PEERS = ("envoy", "litserve", "mlserver", "bentoml", "pytriton")
+PEERS = ("envoy", "litserve", "mlserver", "bentoml")
 """Those that somebody else's server is the way in of; they answer the tabular payload only."""
 USUAL = tuple(name for name in TITLES if name not in PEERS)
 APPLICATION = "bench.comparison.rest_service:application"

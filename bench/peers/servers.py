@@ -64,21 +64,9 @@ def mlserver(python: Path, folder: Path) -> Peer:
         f"{http}/v2/health/ready",
         str(python),
     )
-    return Peer(program, http, _open_inference())
-
-
-def pytriton(python: Path, folder: Path) -> Peer:
-    addresses = free_addresses(3)
-    ports = [address.partition(":")[2] for address in addresses]
-    script = str(HERE / "pytriton_server.py")
-    program = Program(
-        "pytriton",
-        (script, *ports, str(GRAPH)),
-        {"PYTHONPATH": ""},
-        f"{addresses[0]}/v2/models/penguins/ready",
-        str(python),
-    )
-    return Peer(program, addresses[0], _open_inference())
+    tensor = {"name": "features", "datatype": "FP32", "shape": [1, len(ROW)], "data": ROW}
+    body = orjson.dumps({"inputs": [tensor]})
+    return Peer(program, http, HttpRequest("/v2/models/penguins/infer", JSON, body))
 
 
 def bentoml(python: Path, folder: Path) -> Peer:
@@ -101,18 +89,10 @@ def bentoml(python: Path, folder: Path) -> Peer:
     return Peer(program, address, HttpRequest("/predict", JSON, orjson.dumps({"features": ROW})))
 
 
-def _open_inference() -> HttpRequest:
-    tensor = {"name": "features", "datatype": "FP32", "shape": [1, len(ROW)], "data": ROW}
-    return HttpRequest(
-        "/v2/models/penguins/infer", JSON, orjson.dumps({"inputs": [tensor]})
-    )
-
-
 SERVERS: Mapping[str, Callable[[Path, Path], Peer]] = {
     "litserve": litserve,
     "mlserver": mlserver,
     "bentoml": bentoml,
-    "pytriton": pytriton,
 }
 
 
