@@ -13,6 +13,7 @@ import random
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -82,9 +83,11 @@ class Connections:
         lines += [f"Content-Length: {len(request.body)}", "", ""]
         return "\r\n".join(lines).encode()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for _, writer in self._idle:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 def requests_by_kind() -> dict[str, list[HttpRequest]]:
@@ -132,7 +135,7 @@ async def sent(address: str, rate: float, seconds: float) -> list[Answer]:
             if number % 32 == 0:
                 # Those that are due have begun before the next ones are made.
                 await asyncio.sleep(0)
-    connections.close()
+    await connections.close()
     return answers
 
 

@@ -30,6 +30,8 @@ async def test_requests_behind_a_stall_are_charged_for_it() -> None:
         # Nobody is answered before the last one was due.
         await all_asked.wait()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        await reader.read()
+        writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0, limit=2**20)
     async with server:
