@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.comparison.measurement import Result
 
-WIDTH_INCHES = 4.2
-HEIGHT_INCHES = 3.4
+WIDTH_INCHES = 4.6
+HEIGHT_INCHES = 3.8
 COLUMNS = 3
 
 
@@ -40,7 +40,7 @@ def write_plot(results: Sequence[Result], file: Path) -> None:
     for panel in panels.flat[len(payloads) :]:
         panel.set_visible(False)
     handles, labels = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2 * columns, frameon=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
     plt.close(figure)
