@@ -3,8 +3,8 @@
     uvicorn --factory bench.comparison.rest_service:application --loop uvloop --http httptools
 
 It runs the same graphs with the same tokenizer and image decoder, and answers the same content.
-Bodies are checked by pydantic. What is done for speed was tried against its opposite: answers by
-orjson without a response model; `async def`, and a model that takes less time than the way to a
+Bodies are checked by pydantic. Answers are written by orjson
+without a response model; `async def`, and a model that takes less time than the way to a
 thread and back runs in it; the others run in as many threads as there are cores, one for each run;
 large JSON is read by orjson.
 """
