@@ -150,7 +150,7 @@ class Gateway:
             response = self._refused(visit, InternalError())
             visit.error = error
         if response is not None:
-            if len(response.body) >= self._limits.packed_from:
+            if len(response.body) >= self._limits.packed_from and _may_be_packed(visit, response):
                 accept = visit.request.header(b"accept-encoding")
                 response = await packed_response(response, accept)
             visit.status = response.status
@@ -286,6 +286,12 @@ class Gateway:
         except WrongVerb as error:
             return Response(204, b"", ((b"allow", ", ".join(error.allow).encode()),))
         return Response(204, b"")
+
+
+def _may_be_packed(visit: _Visit, response: Response) -> bool:
+    # Triton's asyncio client always asks for packed answers, and unpacks none but results.
+    path = visit.request.path
+    return not is_open_inference(path) or (response.status == 200 and path.endswith("/infer"))
 
 
 async def _page(request: Request, page: AnyPage) -> Response:
