@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+import grpc
 from google.protobuf.message import DecodeError
 
 from gateway.backends import Backend
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of
 from mlmesh.runtime.contracts import Method, methods_of
-from mlmesh.runtime.errors import ServingError, Unsupported
+from mlmesh.runtime.errors import ServingError
 from mlmesh.v1 import models_pb2 as pb
 
 logger = logging.getLogger(__name__)
@@ -106,14 +107,14 @@ class Directory:
         call = Call(request_id_of(""), deadline_after(LOOK_SECONDS), traceparent_of(""))
         try:
             answer = await entry.backend.answer(LIST_MODELS, b"", call)
-        except Unsupported:
+        except ServingError as error:
+            if error.code is not grpc.StatusCode.UNIMPLEMENTED:
+                if not entry.problem:
+                    logger.warning("backend lost", extra={"services": entry.name})
+                entry.problem = error.message
+                return
             # A service without models is as much there as any other.
             answer = b""
-        except ServingError as error:
-            if not entry.problem:
-                logger.warning("backend lost", extra={"services": entry.name})
-            entry.problem = error.message
-            return
         if entry.problem:
             logger.info("backend found", extra={"services": entry.name})
         try:
