@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 CARRY = "/mlmesh.v1.MeshService/Carry"
 MOST_CANCELLED = 4096
 """Ids given up in one message."""
+HELLO_SECONDS = 2.0
+"""For a server to say the first word of a stream."""
 AGAIN_SECONDS = 0.1
 """Before a stream that ended is opened again."""
 
@@ -144,9 +146,10 @@ class Replica:
     async def _converse(self) -> None:
         """One stream, from its opening to its end."""
         carry: Any = self.channel.stream_stream(CARRY)
-        stream = carry(wait_for_ready=True)
+        await self.channel.channel_ready()
+        stream = carry()
         try:
-            first = await stream.read()
+            first = await asyncio.wait_for(stream.read(), HELLO_SECONDS)
             if first is grpc.aio.EOF:
                 return
             self._open(stream, first)
@@ -157,6 +160,11 @@ class Replica:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 await self._serve_plainly()
+            self._lose(begun=True)
+        except TimeoutError:
+            # Whatever it takes the call for, it is not Carry.
+            stream.cancel()
+            await self._serve_plainly()
             self._lose(begun=True)
         except DecodeError:
             logger.error("replies cannot be read", extra={"replica": self.address})

@@ -78,6 +78,19 @@ async def garbage(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator
         yield b"\xff\xff\xff"
 
 
+async def silent(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+    async for _ in requests:
+        pass
+    yield b""
+
+
+async def test_a_server_that_never_says_a_word_is_called_plainly() -> None:
+    async with serving(silent) as address, open_carrier(address, Coalescing()) as carrier:
+        answer = await asyncio.wait_for(carrier.begin(PREDICT, request("a"), call()), 20)
+
+    assert answer.response
+
+
 async def test_a_call_without_a_reply_ends_at_its_deadline() -> None:
     async with serving(never) as address, open_carrier(address, Coalescing()) as carrier:
         with pytest.raises(DeadlineExceeded):
