@@ -61,8 +61,9 @@ def by_carry(mesh: RunningMesh) -> list[float]:
     call = mesh_pb2.Call(id=1, method=f"/{PREDICT}", request=request)
     with grpc.insecure_channel(f"127.0.0.1:{mesh.grpc_port}") as channel:
         stub = mesh_pb2_grpc.MeshServiceStub(channel)
-        [message] = stub.Carry(iter([mesh_pb2.CarryRequest(calls=[call])]))
-        [reply] = message.replies
+        # Not every message has replies: the server speaks first.
+        messages = stub.Carry(iter([mesh_pb2.CarryRequest(calls=[call])]))
+        [reply] = [reply for message in messages for reply in message.replies]
         return list(pb.PredictResponse.FromString(reply.response).probabilities)
 
 
