@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,12 @@ from tests.gated import GatedPredictor
 from tests.tiny_models import host_options, write_classifier, write_regressor
 
 Serve = Callable[[Limits], AbstractAsyncContextManager[int]]
+
+
+def pytest_collection_finish() -> None:
+    """Programs look through little when they look for garbage, and so do tests that time them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from schemathesis.checks import (
     positive_data_acceptance,
 )
 
-from tests.end_to_end.conftest import RunningMesh
+from tests.end_to_end.conftest import USUAL, RunningMesh, start_mesh
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -25,9 +26,20 @@ TOO_LARGE = 413
 UNKNOWABLE = [not_a_server_error, positive_data_acceptance]
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 EXAMPLES = 12
-# These would change the mesh that other tests ask, too.
+# These would take the model away from the requests that come after them.
 CHANGES = ("load", ":setDefault", "/labels/{label}")
 OPEN_INFERENCE = "/v2"
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMesh]:
+    """One of its own: the document's examples name models that are there, also to unload them."""
+    programs = [service.name for service in USUAL.services]
+    running = start_mesh(
+        tmp_path_factory.mktemp("fuzzed"), {"MLMESH_LAME_DUCK_SECONDS": "0"}, programs
+    )
+    yield running
+    assert running.stop() == 0, (running.folder / "mesh.log").read_text()
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)

@@ -256,7 +256,8 @@ def test_what_is_built_to_be_expensive_is_refused_cheaply(body: bytes) -> None:
     with pytest.raises(InvalidInput):
         read_infer_request("m", "", body, None)
 
-    assert time.process_time() - began < 1.5
+    # Ten times what the dearest of them takes.
+    assert time.process_time() - began < 3
 
 
 def test_as_many_tensors_as_are_allowed_are_taken() -> None:
