@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlmesh.inference.version import LoadedVersion
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InvalidInput, Precondition, ServingError
-from nlp.outcomes import Outcome, each
+from mlmesh.runtime.outcomes import Outcome, each
 from nlp.text_model import Document, Read, Signature, TextModel
 from nlp.texts import Text
 

@@ -12,7 +12,7 @@ from mlmesh.inference.session import Array
 from mlmesh.inference.version import LoadedVersion
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import Precondition
-from nlp.outcomes import Outcome, each
+from mlmesh.runtime.outcomes import Outcome, each
 from nlp.spans import Span, with_marks
 from nlp.tag_decoding import BEGIN, INSIDE, OUTSIDE, TagDecoder
 from nlp.text_model import IDS, MASK, SHAPES, Document, Read, Signature, TextModel

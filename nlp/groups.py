@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 
-from nlp.outcomes import Found, Outcome
+from mlmesh.runtime.outcomes import Found, Outcome
 from nlp.texts import Text, characters_of
 from nlp.threads import LARGE_CHARACTERS
 

@@ -8,13 +8,14 @@ from typing import Protocol, TypeAlias, TypeVar
 import numpy as np
 from google.rpc import status_pb2
 
+from mlmesh.inference.signing import Signed, sign
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import ServingError
+from mlmesh.runtime.outcomes import Outcome
 from mlmesh.v1 import nlp_pb2 as pb
 from nlp.embeddings import Embedding, Similarity
 from nlp.entities import Entities
-from nlp.outcomes import Outcome
 from nlp.sentiment import LABELS, Probabilities, Sentiment, label_of
 from nlp.spans import byte_spans
 from nlp.summary import Summary
@@ -34,28 +35,19 @@ SentimentMessage: TypeAlias = (
 )
 
 
-class _Signed(Protocol):
+class _Signed(Signed, Protocol):
     """What every answer ends with."""
 
     language: str
-    model: str
-    model_version: str
-    model_digest: str
-    inference_time_ms: float
-    request_id: str
 
 
-Signed = TypeVar("Signed", bound=_Signed)
+Message = TypeVar("Message", bound=_Signed)
 
 
-def signed(response: Signed, manifest: Manifest, seconds: float, call: Call) -> Signed:
+def signed(response: Message, manifest: Manifest, seconds: float, call: Call) -> Message:
     """The same answer with what it comes from. seconds: how long the model ran."""
     response.language = LANGUAGE
-    response.model = manifest.name
-    response.model_version = manifest.version
-    response.model_digest = manifest.digest
-    response.inference_time_ms = round(seconds * 1000, 3)
-    response.request_id = call.request_id
+    sign(response, manifest, seconds, call)
     return response
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlmesh.runtime.errors import InvalidInput
-from nlp.outcomes import each
+from mlmesh.runtime.outcomes import each
 from nlp.sentences import sentences_of
 from nlp.spans import Span
 from nlp.text_model import Document

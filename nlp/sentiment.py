@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlmesh.inference.version import LoadedVersion
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import Precondition, ServingError
-from nlp.outcomes import Outcome, each
+from mlmesh.runtime.outcomes import Outcome, each
 from nlp.sentence_texts import Sentence, read_sentences
 from nlp.spans import Span
 from nlp.text_model import Document, Read, Signature, TextModel

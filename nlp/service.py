@@ -12,12 +12,12 @@ from mlmesh.inference.host import Host
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.errors import ServingError
+from mlmesh.runtime.outcomes import Outcome, each
 from mlmesh.v1 import nlp_pb2 as pb
 from nlp import replies
 from nlp.embeddings import Embedding, EmbeddingModel, similarities
 from nlp.entities import Entities, EntityModel
 from nlp.groups import Groups
-from nlp.outcomes import Outcome, each
 from nlp.replies import Result, results_of, signed
 from nlp.sentiment import Sentiment, SentimentModel
 from nlp.summary import METHOD, Length, Summary, length_of, summarize

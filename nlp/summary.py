@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InvalidInput, ServingError
+from mlmesh.runtime.outcomes import Outcome, each
 from nlp.embeddings import Embedding, EmbeddingModel
-from nlp.outcomes import Outcome, each
 from nlp.sentence_texts import Sentence, read_sentences
 from nlp.spans import Span
 from nlp.text_model import Document

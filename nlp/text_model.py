@@ -14,8 +14,8 @@ from mlmesh.inference.version import Answer, LoadedVersion
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InvalidInput, Precondition
+from mlmesh.runtime.outcomes import Outcome, each
 from nlp.documents import Answered, run_documents
-from nlp.outcomes import Outcome, each
 from nlp.texts import Text, characters_of
 from nlp.threads import beside
 from nlp.tokenizer import TOKENIZER_FILE, Pieces, TextTokenizer

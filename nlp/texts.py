@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlmesh.runtime.errors import InvalidInput
-from nlp.outcomes import Outcome
+from mlmesh.runtime.outcomes import Outcome
 
 LANGUAGE = "en"
 

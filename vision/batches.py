@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeVar
 
 from mlmesh.runtime.errors import ServingError, TooLarge
+from mlmesh.runtime.outcomes import Outcome
 from vision.images import EncodedImage
 
 
@@ -17,8 +18,6 @@ class _Sized(Protocol):
 
 
 Answer = TypeVar("Answer", bound=_Sized)
-Outcome: TypeAlias = Answer | ServingError
-"""The answer for an image, or why there is none."""
 
 
 async def each_image(

@@ -8,11 +8,12 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from google.rpc import status_pb2
 
+from mlmesh.inference.signing import Signed, sign
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import ServingError
+from mlmesh.runtime.outcomes import Outcome
 from mlmesh.v1 import vision_pb2 as pb
-from vision.batches import Outcome
 from vision.classification import Classification
 from vision.detection import Detections
 from vision.image_model import Timing
@@ -33,18 +34,13 @@ Answer: TypeAlias = (
 Message = TypeVar("Message", bound=Answer)
 
 
-class _Signed(Protocol):
+class _Signed(Signed, Protocol):
     """What every answer ends with."""
 
-    model: str
-    model_version: str
-    model_digest: str
-    inference_time_ms: float
     decode_time_ms: float
-    request_id: str
 
 
-Signed = TypeVar("Signed", bound=_Signed)
+Response = TypeVar("Response", bound=_Signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +56,10 @@ class Reply(Generic[Message]):
         return self.message.ByteSize()
 
 
-def signed(response: Signed, manifest: Manifest, timing: Timing, call: Call) -> Signed:
+def signed(response: Response, manifest: Manifest, timing: Timing, call: Call) -> Response:
     """The same answer with what it comes from."""
-    response.model = manifest.name
-    response.model_version = manifest.version
-    response.model_digest = manifest.digest
-    response.inference_time_ms = round(timing.inference * 1000, 3)
+    sign(response, manifest, timing.inference, call)
     response.decode_time_ms = round(timing.decoding * 1000, 3)
-    response.request_id = call.request_id
     return response
 
 

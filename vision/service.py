@@ -12,8 +12,9 @@ from mlmesh.inference.host import Host
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.instruments import Value
+from mlmesh.runtime.outcomes import Outcome
 from mlmesh.v1 import vision_pb2 as pb
-from vision.batches import Outcome, each_image
+from vision.batches import each_image
 from vision.classification import classifier_model
 from vision.detection import detector_model
 from vision.frames import FrameStream

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given, strategies as st
 
 from mlmesh.runtime.errors import InvalidInput
+from mlmesh.runtime.outcomes import Outcome
 from nlp.groups import TURNS, Groups, groups_of
-from nlp.outcomes import Outcome
 from nlp.texts import Text, characters_of
 from nlp.threads import LARGE_CHARACTERS
 

@@ -1,4 +1,4 @@
-"""What became of several texts, some of which may have failed."""
+"""What became of several things of one request, some of which may have failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlmesh.runtime.errors import InvalidInput, ServingError
 Found = TypeVar("Found")
 More = TypeVar("More")
 Outcome: TypeAlias = Found | ServingError
-"""What was made of a text, or why nothing was."""
+"""What was made of one of them, or why nothing was."""
 
 
 def each(outcomes: Sequence[Outcome[Found]], act: Callable[[Found], More]) -> list[Outcome[More]]:
