@@ -2,7 +2,8 @@
 
 A sentence counts for how close it is to the mean of all (Radev et al. 2004, with embeddings in the
 place of word counts) and for how early it stands. The smaller the share of the text that is chosen,
-the more the beginning counts: of news, the first sentences are the best summary of three.
+the more the beginning counts: of news, the first sentences are the best summary of three. But what
+has little to do with the rest is no beginning: who wrote it, when, "Scroll down for video".
 """
 
 from __future__ import annotations
@@ -27,10 +28,15 @@ from nlp.threads import beside
 
 METHOD = "extractive"
 DEFAULT_SENTENCES = 3
-EARLINESS = 0.2
-"""What the first sentence gets for being the first when the whole text is chosen; it is divided by
-the share that is chosen, and the n-th sentence gets it divided by the square root of n."""
-MOST_EARLINESS = 2.0
+EARLINESS = 0.09
+"""What the first sentence gets for being the first when the whole text is chosen; the n-th gets it
+divided by the square root of n."""
+STEEPNESS = 1.5
+"""Earliness grows with the inverse of the share that is chosen to this power."""
+MOST_EARLINESS = 4.0
+ON_TOPIC = 0.7
+"""A sentence whose closeness is below this part of the median is off the topic: it is chosen after
+all others, and the others are counted as if it were not there."""
 FEWEST_WORDS = 4
 """A shorter sentence is chosen only where there are not enough others."""
 
@@ -108,8 +114,11 @@ def scores_of(vectors: Vectors, count: int) -> NDArray[np.float64]:
     whole = vectors.mean(axis=0, dtype=np.float64)
     whole /= np.linalg.norm(whole) or 1.0
     closeness: NDArray[np.float64] = vectors @ whole
-    early = min(MOST_EARLINESS, EARLINESS * len(vectors) / count)
-    return closeness + early / np.sqrt(1 + np.arange(len(vectors)))
+    on_topic = closeness >= ON_TOPIC * np.median(closeness)
+    first = min(MOST_EARLINESS, EARLINESS * (len(vectors) / count) ** STEEPNESS)
+    early = first / np.sqrt(np.maximum(np.cumsum(on_topic), 1))
+    scores: NDArray[np.float64] = closeness + early * on_topic
+    return scores
 
 
 def best_of(scores: NDArray[np.float64], count: int) -> list[int]:

@@ -36,9 +36,10 @@ NOTES = (
 )
 SPLIT = (
     "STS-B (Cer et al. 2017), the official test pairs; BBC news, 295 articles of the test file, "
-    "and 50 articles of CNN and Daily Mail: used once, to report. How summaries are chosen was "
-    "settled on 445 other articles of BBC and 50 of CNN and Daily Mail. The scales of the whole "
-    "numbers come from training texts of the other two models"
+    "and 50 articles of CNN and Daily Mail: used to report only, of these articles twice, for an "
+    "earlier way to choose sentences and for this one. It was settled on 595 other articles of BBC "
+    "and 50 of CNN and Daily Mail. The scales of the whole numbers come from training texts of the "
+    "other two models"
 )
 
 

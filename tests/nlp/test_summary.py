@@ -17,13 +17,15 @@ def unit(*values: float) -> np.ndarray:
 
 
 VECTORS = np.stack([unit(1, 0), unit(0, 1), unit(1, 1), unit(1, 1)])
+BYLINE = unit(0, 0, 1)
+ARTICLE = np.stack([BYLINE, unit(3, 1, 0), unit(3, 0, 1), BYLINE, unit(4, 1, 1), unit(1, 0, 0)])
 
 
 def test_a_sentence_counts_for_its_closeness_to_the_whole_and_for_its_earliness() -> None:
     scores = scores_of(VECTORS, count=2)
 
     whole = unit(*VECTORS.mean(0))
-    earliness = 0.2 * 4 / 2 / np.sqrt([1, 2, 3, 4])
+    earliness = 0.09 * (4 / 2) ** 1.5 / np.sqrt([1, 2, 3, 4])
     assert scores == pytest.approx(VECTORS @ whole + earliness, abs=1e-6)
     assert best_of(scores, 3) == [0, 2, 3]
 
@@ -33,9 +35,20 @@ def test_the_beginning_counts_more_the_less_is_chosen() -> None:
         scores = scores_of(np.repeat(VECTORS[:1], sentences, axis=0), count)
         return float(scores[0] - scores[3]) * 2
 
-    assert earliness(10, 10) == pytest.approx(0.2, abs=1e-6)
-    assert earliness(10, 2) == pytest.approx(1.0, abs=1e-6)
-    assert earliness(1000, 3) == pytest.approx(2.0, abs=1e-6)
+    assert earliness(10, 10) == pytest.approx(0.09, abs=1e-6)
+    assert earliness(20, 5) == pytest.approx(0.72, abs=1e-6)
+    assert earliness(1000, 3) == pytest.approx(4.0, abs=1e-6)
+
+
+def test_what_has_little_to_do_with_the_text_is_no_beginning() -> None:
+    scores = scores_of(ARTICLE, count=1)
+
+    earliness = scores - ARTICLE @ unit(*ARTICLE.mean(0))
+    of_first = 0.09 * 6**1.5
+    assert earliness == pytest.approx(
+        of_first * np.array([0, 1, 1 / np.sqrt(2), 0, 1 / np.sqrt(3), 1 / 2]), abs=1e-6
+    )
+    assert best_of(scores, 4) == [1, 2, 4, 5]
 
 
 def test_of_equal_sentences_the_earlier_one_is_chosen() -> None:
