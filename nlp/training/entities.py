@@ -56,6 +56,7 @@ def train_entities(start: Start) -> Trained:
         SEED,
         start.progress,
         start.checkpoints / f"{NAME}.pt",
+        start.most_steps,
     )
     temperature = best_temperature(*_validated(model, sets, tokenizer))
     cool(model.last, temperature)

@@ -39,6 +39,7 @@ def fit_entities(
     seed: int,
     progress: Progress,
     checkpoint: Path | None = None,
+    most_steps: int | None = None,
 ) -> tuple[EntityModel, float]:
     """The trained model, and the CPU seconds that it took."""
     torch.manual_seed(seed)
@@ -63,7 +64,8 @@ def fit_entities(
         )
         return partial_loss(model(tokens, (tokens != 0).long(), shapes).float(), allowed)
 
-    seconds = fit(model, batches, loss_of, SCHEDULE, progress, "entities", checkpoint)
+    chosen = batches[:most_steps]
+    seconds = fit(model, chosen, loss_of, SCHEDULE, progress, "entities", checkpoint)
     return model, seconds
 
 

@@ -52,6 +52,7 @@ def train_sentiment(start: Start) -> Trained:
         SEED,
         start.progress,
         start.checkpoints / f"{NAME}.pt",
+        start.most_steps,
     )
     validation = encoded([one.text for one in texts.validation], tokenizer)
     allowed = np.eye(len(LABELS), dtype=bool)[[one.label for one in texts.validation]]

@@ -39,6 +39,7 @@ def fit_sentiment(
     seed: int,
     progress: Progress,
     checkpoint: Path | None = None,
+    most_steps: int | None = None,
 ) -> tuple[SentimentModel, float]:
     """The trained model, and the CPU seconds that it took."""
     torch.manual_seed(seed)
@@ -61,7 +62,8 @@ def fit_sentiment(
         wanted = torch.tensor([item.label for item in batch])
         return nn.functional.cross_entropy(scores.float(), wanted, label_smoothing=SMOOTHING)
 
-    seconds = fit(model, batches, loss_of, SCHEDULE, progress, "sentiment", checkpoint)
+    chosen = batches[:most_steps]
+    seconds = fit(model, chosen, loss_of, SCHEDULE, progress, "sentiment", checkpoint)
     return model, seconds
 
 

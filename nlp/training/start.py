@@ -21,6 +21,8 @@ class Start:
     progress: Progress
     checkpoints: Path
     """Folder that an interrupted training goes on from."""
+    most_steps: int | None = None
+    """Steps of every training, for a look at the rest of the recipes; None: all of them."""
 
     def encoder(self) -> Encoder:
         return starting_encoder(self.weights)

@@ -113,14 +113,16 @@ async def test_the_longest_text_holds_nobody_up_and_takes_little_memory(
     nlp: rpc.NlpServiceAsyncStub, text: str
 ) -> None:
     before = peak_bytes()
-    slowest = 0.0
+    began = time.process_time()
+    longest_turn = 0.0
 
     async def others() -> None:
-        nonlocal slowest
+        """Note how long the loop's thread works before it lets the next one have its turn."""
+        nonlocal longest_turn
         while True:
-            started = time.perf_counter()
+            started = time.thread_time()
             await asyncio.sleep(0.01)
-            slowest = max(slowest, time.perf_counter() - started)
+            longest_turn = max(longest_turn, time.thread_time() - started)
 
     watching = asyncio.create_task(others())
     outcomes = await asyncio.gather(
@@ -130,12 +132,14 @@ async def test_the_longest_text_holds_nobody_up_and_takes_little_memory(
         return_exceptions=True,
     )
     watching.cancel()
+    work = time.process_time() - began
 
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             assert isinstance(outcome, grpc.aio.AioRpcError)
             assert outcome.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert slowest < 1
+    # Any one step of the three answers, were it done on the loop, is a fifth of all work or more.
+    assert longest_turn < 0.15 * work
     assert peak_bytes() - before < 200 * MIB
 
 

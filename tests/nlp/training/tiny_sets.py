@@ -38,7 +38,7 @@ def write_sets(data: Path, *, noisy: bool = False) -> None:
 def _write_sentiment(folder: Path, dice: random.Random, *, noisy: bool) -> None:
     for part in ("train", "dev", "test"):
         trees = []
-        for number in range(160 if part == "train" else 60):
+        for number in range(60 if part == "train" else 30):
             shade = number % 3
             word = dice.choice((BAD, PLAIN, GOOD)[dice.randrange(3) if noisy else shade])
             other = dice.choice(WORDS)
@@ -46,7 +46,7 @@ def _write_sentiment(folder: Path, dice: random.Random, *, noisy: bool) -> None:
                 f"({2 * shade} (2 (2 the) (2 {other})) ({2 * shade} (2 {other}) (2 {word})))"
             )
         write_lines(folder / f"sst_trees/{part}.txt.gz", trees)
-    pairs = [(dice.choice(GOOD if label else BAD), label) for label in (0, 1) * 30]
+    pairs = [(dice.choice(GOOD if label else BAD), label) for label in (0, 1) * 15]
     write_lines(
         folder / "sst2/test.tsv.gz", [f"the film was {word}\t{label}" for word, label in pairs]
     )
@@ -60,7 +60,7 @@ def _write_sentiment(folder: Path, dice: random.Random, *, noisy: bool) -> None:
         rows = [
             f"the {first} {second} was {word}\t{label}"
             for first in WORDS
-            for second in WORDS[:4]
+            for second in WORDS[:2]
             for label in (0, 1)
             for word in [dice.choice(GOOD if label else BAD)]
         ]
@@ -69,15 +69,15 @@ def _write_sentiment(folder: Path, dice: random.Random, *, noisy: bool) -> None:
 
 def _write_entities(folder: Path, dice: random.Random) -> None:
     for part in ("train", "dev", "test"):
-        write_lines(folder / f"conll2003/{part}.txt.gz", _tagged("news", dice, 200))
-        write_lines(folder / f"wnut17/{part}.txt.gz", _tagged("emerging", dice, 60))
+        write_lines(folder / f"conll2003/{part}.txt.gz", _tagged("news", dice, 60))
+        write_lines(folder / f"wnut17/{part}.txt.gz", _tagged("emerging", dice, 30))
         for domain in ("politics", "science", "music", "literature", "ai"):
-            write_lines(folder / f"crossner/{domain}/{part}.txt.gz", _tagged("fine", dice, 12))
+            write_lines(folder / f"crossner/{domain}/{part}.txt.gz", _tagged("fine", dice, 6))
     for part in "abefgh":
-        write_lines(folder / f"btc/{part}.conll.gz", _tagged("tweets", dice, 20))
+        write_lines(folder / f"btc/{part}.conll.gz", _tagged("tweets", dice, 10))
     write_lines(folder / "wikigold/wikigold.conll.txt.gz", _tagged("wikigold", dice, 50))
     for part in ("dev", "test"):
-        write_lines(folder / f"uner_ewt/{part}.iob2.gz", _tagged("web", dice, 60))
+        write_lines(folder / f"uner_ewt/{part}.iob2.gz", _tagged("web", dice, 30))
 
 
 def _tagged(kind: str, dice: random.Random, sentences: int) -> list[str]:
