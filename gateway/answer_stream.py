@@ -14,6 +14,7 @@ from gateway.request import Send
 from gateway.response import leaving
 from gateway.stream_form import EVENTS, StreamForm
 from mlmesh.runtime.errors import ServingError
+from mlmesh.runtime.instruments import Value
 
 LAST_SECONDS = 0.5
 """For the last words of a stream that is cut when the gateway leaves."""
@@ -29,6 +30,7 @@ class AnswerStream:
         packing: Packing | None,
         request_id: str,
         heartbeat_seconds: float,
+        sent: Value,
     ) -> None:
         self.started = False
         self._send = send
@@ -37,6 +39,7 @@ class AnswerStream:
         self._packer = packing.stream() if packing else None
         self._request_id = request_id
         self._heartbeat_seconds = heartbeat_seconds
+        self._sent = sent
 
     async def send_all(
         self, answers: AsyncIterator[bytes], write: Callable[[bytes], bytes]
@@ -45,6 +48,7 @@ class AnswerStream:
         try:
             while (answer := await self._next(answers)) is not None:
                 await self._put(self._form.message(await beside(answer, write, answer)))
+                self._sent.add()
         except ServingError as error:
             if not self.started:
                 raise

@@ -257,14 +257,18 @@ class Gateway:
         else:
             heavy = sum(map(len, body)) >= intake.large
             sent = [await beside_if(heavy, intake.serialise, match, request, body)]
+        counts = self._metrics.stream(visit.route)
+        counts.received.add(len(sent))
         async with aclosing(self._mesh.stream(method, sent, call)) as answers:
             if not method.descriptor.server_streaming:
-                return await self._only(visit, binding, answers)
+                response = await self._only(visit, binding, answers)
+                counts.sent.add()
+                return response
             if has_ended(request):
                 return Response(204, b"", ())
             packing = packing_for(request.header(b"accept-encoding"))
             form, beat = form_of(request), self._limits.heartbeat_seconds
-            stream = AnswerStream(send, form, packing, call.request_id, beat)
+            stream = AnswerStream(send, form, packing, call.request_id, beat, counts.sent)
             try:
                 await stream.send_all(answers, partial(answer_of, binding))
             finally:

@@ -106,7 +106,10 @@ async def running_gateway(
         }
         metrics = HttpMetrics(registry, CallLog(REQUESTS, settings.log_calls_per_second))
         door = open_door(settings.max_concurrent_requests, settings.max_concurrent_body_bytes)
-        metrics.read_load(lambda: door.requests.count, lambda: door.bodies.used)
+        sockets = Sockets(routes, mesh, metrics, door, _socket_limits(settings), tracing)
+        metrics.read_load(
+            lambda: door.requests.count, lambda: sockets.open, lambda: door.bodies.used
+        )
         app = Gateway(
             routes,
             mesh,
@@ -114,7 +117,7 @@ async def running_gateway(
             pages,
             metrics,
             door,
-            Sockets(routes, mesh, metrics, door, _socket_limits(settings), tracing),
+            sockets,
             _limits(settings),
             tracing,
         )

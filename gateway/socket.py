@@ -23,6 +23,7 @@ from gateway.status import error_body
 from mlmesh.runtime.admission import Share
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import DeadlineExceeded, InvalidInput, ServingError, TooLarge
+from mlmesh.runtime.metrics import StreamMetrics
 
 NORMAL = 1000
 GOING_AWAY = 1001
@@ -58,6 +59,7 @@ class Socket:
         send: Send,
         share: Share,
         limits: SocketLimits,
+        counts: StreamMetrics,
     ) -> None:
         self._match = match
         self._query = query
@@ -66,6 +68,7 @@ class Socket:
         self._send = send
         self._share = share
         self._limits = limits
+        self._counts = counts
         # One, so that a client is read from as fast as the backend reads.
         self._frames: asyncio.Queue[Event | None] = asyncio.Queue(1)
         self._ended = False
@@ -109,6 +112,7 @@ class Socket:
                     self._sending = True
                     await self._send(form.event(content))
                     self._sending = False
+                    self._counts.sent.add()
                     self._touched = asyncio.get_running_loop().time()
         except ServingError as error:
             return self._refused or error
@@ -174,6 +178,7 @@ class Socket:
             except ServingError as error:
                 self._ended, self._refused = True, error
                 return
+            self._counts.received.add()
             yield sent
             self._share.shrink(len(content))
 

@@ -53,6 +53,10 @@ class Sockets:
         self._open = Gauge(limits.sockets, "sockets")
         self._limits = limits
 
+    @property
+    def open(self) -> int:
+        return self._open.count
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = request_of_scope({**scope, "method": "GET"})
@@ -98,7 +102,8 @@ class Sockets:
                 "headers": [(b"x-request-id", call.request_id.encode())],
             }
         )
-        socket = Socket(match, request.query, form, receive, send, share, self._limits)
+        counts = self._metrics.stream(match.template)
+        socket = Socket(match, request.query, form, receive, send, share, self._limits, counts)
         failed = await socket.serve(self._mesh, call)
         if failed is None:
             return SWITCHED

@@ -12,7 +12,7 @@ from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.errors import ServingError, reason_of
 from mlmesh.runtime.failure import Relayed
 from mlmesh.runtime.instruments import Counter, Histogram, Meter, Spread, Value
-from mlmesh.runtime.metrics import LATENCY_BUCKETS, MOST_REASONS
+from mlmesh.runtime.metrics import LATENCY_BUCKETS, MOST_REASONS, StreamMetrics
 
 VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
@@ -54,6 +54,18 @@ class HttpMetrics:
             ("reason",),
             most=MOST_REASONS,
         )
+        self._received = Counter(
+            registry,
+            "http_stream_msg_received_total",
+            "Messages read from streams over HTTP.",
+            ("route",),
+        )
+        self._sent = Counter(
+            registry,
+            "http_stream_msg_sent_total",
+            "Messages written to streams over HTTP.",
+            ("route",),
+        )
 
     def observe(
         self, verb: str, route: str, status: int, seconds: float, trace_id: str = ""
@@ -74,6 +86,10 @@ class HttpMetrics:
     def refused(self, error: ServingError) -> None:
         """Count a refusal; the request itself is observed as well."""
         self._refused.series(_reason_of(error)).add()
+
+    def stream(self, route: str) -> StreamMetrics:
+        """The messages of streams by lines, events or frames."""
+        return StreamMetrics(self._received.series(route), self._sent.series(route))
 
     def close(
         self,
@@ -101,9 +117,12 @@ class HttpMetrics:
                 reason=_reason_of(error) if isinstance(error, ServingError) else "",
             )
 
-    def read_load(self, requests: Callable[[], int], nbytes: Callable[[], int]) -> None:
+    def read_load(
+        self, requests: Callable[[], int], sockets: Callable[[], int], nbytes: Callable[[], int]
+    ) -> None:
         """Show what is under way whenever somebody looks."""
         Meter(self._registry, "http_open_requests", "HTTP requests under way.", requests)
+        Meter(self._registry, "http_open_sockets", "WebSockets that are open.", sockets)
         Meter(self._registry, "http_open_body_bytes", "Bytes of the bodies that are held.", nbytes)
 
 

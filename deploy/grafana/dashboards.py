@@ -55,6 +55,11 @@ def rate(name: str, by: str, where: str = "") -> dict[str, str]:
     return {legend: f"sum by ({by}) (rate({name}{{{where}}}[$__rate_interval]))"}
 
 
+def by_instance(gauge: str) -> dict[str, str]:
+    """Of all workers of an instance together."""
+    return {"{{job}} {{instance}}": f'sum by (job, instance) ({gauge}{{job=~"$job"}})'}
+
+
 JOB = ("job", "up, job")
 MODELS = ("model", "model_version_state, model")
 
@@ -72,7 +77,8 @@ OVERVIEW = Dashboard("mlmesh-overview", "mlmesh: service overview", [
     Panel("Slower than a second", "Share of requests; streams are left out.", "percentunit", {
         "5 minutes": "mlmesh:slow:ratio_rate5m", "1 hour": "mlmesh:slow:ratio_rate1h"}),
     Panel("Services", "1: the gateway reaches it.", "short",
-          {"{{service}} from {{instance}}": "mesh_backend_up"}, "stat", 4),
+          {"{{service}} from {{instance}}":
+                                      "min by (service, instance) (mesh_backend_up)"}, "stat", 4),
     Panel("Calls to models", "By kind of data and outcome.", "reqps",
           rate("prediction_requests_total", "modality, status")),
     Panel("Time of calls to models", "Without the gateway.", "s",
@@ -106,16 +112,16 @@ RESOURCES = Dashboard("mlmesh-resources", "mlmesh: resources", [
     Panel("CPU", "Cores in use.", "short",
           rate("process_cpu_seconds_total", "job, instance", 'job=~"$job"')),
     Panel("Memory", "Resident; grows with models and with the largest batches.", "bytes",
-          {"{{job}} {{instance}}": 'process_resident_memory_bytes{job=~"$job"}'}),
+          by_instance("process_resident_memory_bytes")),
     Panel("Files and sockets", "Open, and the most that may be.", "short", {
         "{{job}} {{instance}}": 'process_open_fds{job=~"$job"}',
         "{{job}} {{instance}} most": 'process_max_fds{job=~"$job"}'}),
     Panel("Event loop", "Seconds that it comes late: above 0.1 everybody waits.", "s",
           quantiles("event_loop_lag_seconds", "job, instance", 'job=~"$job"')),
     Panel("Calls under way", "Plain and carried.", "short",
-          {"{{job}} {{instance}}": 'grpc_server_open_calls{job=~"$job"}'}),
+          by_instance("grpc_server_open_calls")),
     Panel("Bytes of requests under way", "Bounded; beyond it calls are refused.", "bytes",
-          {"{{job}} {{instance}}": 'grpc_server_open_bytes{job=~"$job"}'}),
+          by_instance("grpc_server_open_bytes")),
     Panel("Starts", "Times that a process was started, in an hour.", "short",
           {"{{job}} {{instance}}": 'changes(process_start_time_seconds{job=~"$job"}[1h])'}),
     Panel("GPU memory", "Of all processes.", "bytes",
@@ -161,10 +167,14 @@ BATCHING = Dashboard("mlmesh-batching", "mlmesh: batching and coalescing", [
     Panel("Calls sent again", "Their replica was gone, and repeating them does no harm.", "ops",
           rate("mesh_calls_repeated_total", "target")),
     Panel("Streams open", "One from every gateway to every replica, and those of callers.",
-          "short", {"{{job}} {{instance}}": 'grpc_server_open_streams{job=~"$job"}'}),
+          "short", by_instance("grpc_server_open_streams")),
+    Panel("WebSockets open", "Of all that the gateway has; MLMESH_MAX_SOCKETS bounds them.",
+          "short", by_instance("http_open_sockets")),
     Panel("Messages of streams", "Carried calls share them: fewer messages than calls.", "ops",
           rate("grpc_server_msg_received_total", "job, grpc_service, grpc_method",
                'job=~"$job"')),
+    Panel("Messages of streams over HTTP", "Lines, events and frames to clients.", "ops",
+          rate("http_stream_msg_sent_total", "route")),
 ], [JOB, MODELS])  # fmt: skip
 DASHBOARDS = {
     "overview": OVERVIEW,

@@ -45,7 +45,7 @@ class _Outcome:
 
 @dataclass(frozen=True, slots=True)
 class StreamMetrics:
-    """The series of one streaming method."""
+    """The series of one streaming method, or of a route to one."""
 
     received: Value
     sent: Value

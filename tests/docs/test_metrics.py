@@ -61,6 +61,8 @@ def exposed(mesh: RunningMesh) -> dict[str, dict[str, Metric]]:
         row = {"features": [39.1, 18.7, 181, 3750]}
         assert client.post("/predict", json=row).status_code == 200
         assert client.post("/predict", json={"features": [1]}).status_code == 400
+        line = {"id": "1", "request": {"model": "penguins", **row}}
+        assert client.post("/v1/models:streamPredict", json=line).status_code == 200
         text = {"text": "This product is amazing!"}
         assert client.post("/analyze/sentiment", json=text).status_code == 200
         assert client.post("/analyze/sentiment", json={"text": ""}).status_code == 400

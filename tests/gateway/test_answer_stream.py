@@ -165,6 +165,17 @@ async def test_a_client_that_does_not_read_holds_the_backend(running: Running) -
         assert 0 < counter.sent < 1000
 
 
+async def test_messages_are_counted_by_route(http: httpx.AsyncClient) -> None:
+    await http.get("/count/5?fail_at=4")
+    await http.get("/count/2", headers=EVENTS)
+    await http.post("/add", content=b'{"value":1}\n{"value":2}')
+    page = (await http.get("/metrics")).text
+
+    for route, received, sent in (("/count/{to}", 2, 5), ("/add", 2, 1)):
+        assert f'http_stream_msg_received_total{{route="{route}"}} {received}.0' in page, page
+        assert f'http_stream_msg_sent_total{{route="{route}"}} {sent}.0' in page, page
+
+
 async def test_the_connection_goes_on_after_a_stream(http: httpx.AsyncClient) -> None:
     for path in ("/count/2", "/count/5?fail_at=2", "/count/5?fail_at=1", "/alive"):
         response = await http.get(path)

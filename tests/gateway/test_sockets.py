@@ -113,6 +113,19 @@ async def test_a_failure_is_a_last_frame_and_a_code(
     assert reason == error["message"][:123]
 
 
+async def test_frames_are_counted_by_route(running: Running) -> None:
+    url = f"http://127.0.0.1:{running[0].port}/metrics"
+    async with httpx.AsyncClient() as client, connect(url_of(running, "/echo/word")) as socket:
+        for value in range(3):
+            await socket.send(f'{{"value":{value}}}')
+            await socket.recv()
+        page = (await client.get(url)).text
+
+    for way in ("received", "sent"):
+        assert f'http_stream_msg_{way}_total{{route="/echo/{{text}}"}} 3.0' in page, page
+    assert "http_open_sockets 1.0" in page
+
+
 async def test_other_pages_may_not_open_sockets(running: Running) -> None:
     own = f"http://127.0.0.1:{running[0].port}"
     for origin in (None, own, "https://shop.example"):

@@ -12,6 +12,7 @@ import grpc
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from websockets.asyncio.client import connect
 
 from mlmesh.inference.host import Host
 from mlmesh.runtime.call import Call
@@ -25,6 +26,7 @@ from mlmesh.runtime.trace_export import open_tracing
 from mlmesh.v1 import mesh_pb2, mesh_pb2_grpc, predictor_pb2 as pb
 from predictor.service import CONTRACT, predictor_service
 from tests.gateway.conftest import settings_for
+from tests.gateway.counter import REFUSED, counting
 from tests.gateway.services import PREDICTOR, gateway_of
 from tests.runtime.otlp_receiver import Received, receiving
 
@@ -34,6 +36,7 @@ SAMPLED = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
 PREDICT = "/v1/models/tiny:predict"
 ROW = {"features": [1, 2]}
 SERVER, CLIENT = 2, 3
+GATEWAY = "mlmesh-gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,8 @@ async def test_a_request_is_one_trace_from_http_to_the_model(
             assert answer.status_code == 200, answer.text
         spans = await receiver.until(whole(1))
 
-    http = one(spans, "POST /v1/models/{model}:predict", "mlmesh-gateway")
-    sent = one(spans, "mlmesh.v1.PredictorService/Predict", "mlmesh-gateway")
+    http = one(spans, "POST /v1/models/{model}:predict", GATEWAY)
+    sent = one(spans, "mlmesh.v1.PredictorService/Predict", GATEWAY)
     served = one(spans, "mlmesh.v1.PredictorService/Predict")
     batch, run = one(spans, "batch tiny"), one(spans, "run tiny")
     assert len(spans) == 5
@@ -165,6 +168,31 @@ async def test_the_caller_decides_what_is_traced_and_chance_where_it_does_not(
     assert len([span for span in receiver.spans if not span.parent]) == (traces if ratio else 0)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_socket_is_one_span_and_the_stream_it_opens_is_its_child(
+    tmp_path: Path, fails: bool
+) -> None:
+    async with receiving() as receiver:
+        options = {"otlp_endpoint": receiver.endpoint, "trace_ratio": 0}
+        async with (
+            counting(tmp_path, **options) as (gateway, _),
+            connect(f"ws://127.0.0.1:{gateway.port}/echo", additional_headers=SAMPLED) as websocket,
+        ):
+            await websocket.send(f'{{"value":{REFUSED if fails else 1}}}')
+            await websocket.recv()
+            await websocket.send("")
+            await websocket.wait_closed()
+        spans = receiver.spans
+
+    http, sent = one(spans, "GET /echo", GATEWAY), one(spans, "counter.v1.Counter/Echo", GATEWAY)
+    assert len(spans) == 2
+    assert (http.trace, http.parent, sent.parent) == (TRACE, PARENT, http.id)
+    assert (http.kind, sent.kind) == (SERVER, CLIENT)
+    assert http.attributes["http.response.status_code"] == (400 if fails else 101)
+    assert sent.attributes["rpc.response.status_code"] == ("OUT_OF_RANGE" if fails else "OK")
+    assert http.seconds >= sent.seconds > 0
+
+
 async def test_what_other_tracers_say_is_sent_on(host: Host, tmp_path: Path) -> None:
     headers = {**SAMPLED, "tracestate": "vendor=abc,other=1"}
     async with receiving() as receiver:
@@ -224,7 +252,7 @@ async def test_failures_are_seen_without_what_was_sent(host: Host, tmp_path: Pat
     assert served.events == [("exception", {"exception.type": "InvalidInput"})]
     assert not served.failed
     assert (
-        one(spans, "POST /v1/models/{model}:predict", "mlmesh-gateway").attributes[
+        one(spans, "POST /v1/models/{model}:predict", GATEWAY).attributes[
             "http.response.status_code"
         ]
         == 400
