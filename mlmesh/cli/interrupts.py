@@ -24,12 +24,13 @@ class Interrupts:
 def caught_interrupts() -> Iterator[Interrupts]:
     """Turn the signals that end a process into events, inside the block."""
     loop = asyncio.get_running_loop()
-    caught = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As nohup has it.
-        caught.append(signal.SIGHUP)
     interrupts = Interrupts()
-    for number in caught:
-        loop.add_signal_handler(number, interrupts.note)
+    caught = {signal.SIGINT: interrupts.note, signal.SIGTERM: interrupts.note}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As nohup has it.
+        # Nobody insists by closing a terminal, which asks twice: output that is lost asks, too.
+        caught[signal.SIGHUP] = interrupts.asked.set
+    for number, note in caught.items():
+        loop.add_signal_handler(number, note)
     try:
         yield interrupts
     finally:

@@ -38,7 +38,11 @@ async def test_a_terminal_that_is_closed_stops_the_mesh(mesh: Folder) -> None:
 async def up_in_terminal(mesh: Folder) -> AsyncIterator[tuple[Process, FileIO]]:
     """Run `mlmesh up` in a terminal of its own, and yield the end where a person would sit."""
     master, terminal = os.openpty()
-    enter = "import os, sys; os.login_tty(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+    # Tests that are run by nohup ignore SIGHUP, and what they start would, too.
+    enter = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+        "os.login_tty(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+    )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", enter, str(terminal), *UP),
         cwd=mesh.path,
