@@ -21,6 +21,7 @@ import grpc
 from bench.comparison.load import HttpRequest, LoadFailed, Seen, seen_of
 from bench.comparison.payloads import PAYLOADS, Grpc, Payload
 from bench.comparison.program import ROOT
+from mlmesh.runtime.channel import connect
 
 TIMEOUT_SECONDS = 60
 CHANNEL_OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
@@ -41,7 +42,7 @@ class Times:
 def python_load(kind: str, address: str, payload: str, callers: int, seconds: float) -> Seen:
     """One process for every two cores.
 
-    kind: rest, raw, json, binary, unary or stream. payload: a key of PAYLOADS.
+    kind: rest, raw, json, binary, unary, stream or coalesced. payload: a key of PAYLOADS.
     """
     processes = min(callers, max(1, (os.cpu_count() or 1) // 2))
     shares = [callers // processes + (index < callers % processes) for index in range(processes)]
@@ -95,6 +96,22 @@ async def closed_loop(ask: Ask, callers: int, seconds: float) -> Times:
 
 async def over_unary(address: str, payload: Payload, callers: int, seconds: float) -> Times:
     async with grpc.aio.insecure_channel(address, CHANNEL_OPTIONS) as channel:
+        method: Any = channel.unary_unary(payload.grpc.method)
+        message = payload.grpc.message.SerializeToString()
+
+        async def ask() -> bool:
+            try:
+                await method(message, timeout=TIMEOUT_SECONDS)
+            except grpc.aio.AioRpcError:
+                return False
+            return True
+
+        return await closed_loop(ask, callers, seconds)
+
+
+async def over_coalesced(address: str, payload: Payload, callers: int, seconds: float) -> Times:
+    """With the client that users have, and its limits: what is large goes on its own."""
+    async with connect(address, coalesce=True) as channel:
         method: Any = channel.unary_unary(payload.grpc.method)
         message = payload.grpc.message.SerializeToString()
 
@@ -195,7 +212,7 @@ async def over(kind: str, address: str, payload: Payload, callers: int, seconds:
     }
     if kind in http_requests:
         return await over_http(http_requests[kind], address, callers, seconds)
-    by_grpc = {"unary": over_unary, "stream": over_stream}
+    by_grpc = {"unary": over_unary, "stream": over_stream, "coalesced": over_coalesced}
     return await by_grpc[kind](address, payload, callers, seconds)
 
 

@@ -24,6 +24,7 @@ TITLES = {
     "binary": "gateway, binary",
     "grpc": "gRPC, unary",
     "stream": "gRPC, stream",
+    "coalesced": "Python client, coalesced",
     "envoy": "Envoy, JSON",
     "litserve": "LitServe, JSON",
     "mlserver": "MLServer, JSON",

@@ -7,35 +7,23 @@ allow.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import grpc
 
+from mlmesh.runtime.client.coalesced import Coalesced
+from mlmesh.runtime.client.coalesced_aio import coalesced_aio
+from mlmesh.runtime.client.coalesced_sync import coalesced_sync
+from mlmesh.runtime.client.plain import channel_options, open_aio, open_sync
+from mlmesh.runtime.client.tls import Tls
+from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.contracts import Method, load_contracts
 
-MAX_MESSAGE_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Whom to trust, and who one is. Files in PEM."""
-
-    root_certificates: Path | None = None
-    """None trusts whom the system trusts."""
-    certificate: Path | None = None
-    """The client's own chain, with `key`, for servers that ask for one."""
-    key: Path | None = None
-
-    def credentials(self) -> grpc.ChannelCredentials:
-        """Raises OSError when a file cannot be read."""
-        files = (self.root_certificates, self.key, self.certificate)
-        roots, key, chain = (file.read_bytes() if file else None for file in files)
-        return grpc.ssl_channel_credentials(roots, key, chain)
+__all__ = ["Coalescing", "Connection", "Tls", "connect"]
 
 
 @dataclass(slots=True)
@@ -45,16 +33,20 @@ class Connection:
     target: str
     tls: Tls | None
     methods: tuple[Method, ...]
-    _sync: grpc.Channel | None = field(default=None, init=False)
-    _async: grpc.aio.Channel | None = field(default=None, init=False)
+    coalescing: Coalescing | None = None
+    """How calls share messages; None sends each as it is."""
+    _sync: ExitStack = field(default_factory=ExitStack, init=False)
+    _async: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
 
     def __enter__(self) -> grpc.Channel:
-        options = _options(self.methods, deadlines=True)
-        if self.tls is None:
-            self._sync = grpc.insecure_channel(self.target, options)
-        else:
-            self._sync = grpc.secure_channel(self.target, self.tls.credentials(), options)
-        return self._sync
+        options = channel_options(self.methods, deadlines=True)
+        with ExitStack() as stack:
+            channel = stack.enter_context(open_sync(self.target, self.tls, options))
+            if self.coalescing is not None:
+                coalesced = coalesced_sync(self._coalesced(self.coalescing), channel)
+                channel = stack.enter_context(coalesced)
+            self._sync = stack.pop_all()
+        return channel
 
     def __exit__(
         self,
@@ -62,17 +54,18 @@ class Connection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._sync is not None:
-            self._sync.close()
+        self._sync.close()
 
     async def __aenter__(self) -> grpc.aio.Channel:
-        options = _options(self.methods, deadlines=True)
-        if self.tls is None:
-            self._async = grpc.aio.insecure_channel(self.target, options)
-        else:
-            credentials = self.tls.credentials()
-            self._async = grpc.aio.secure_channel(self.target, credentials, options)
-        return self._async
+        options = channel_options(self.methods, deadlines=True)
+        async with AsyncExitStack() as stack:
+            opened = open_aio(self.target, self.tls, options)
+            channel = await stack.enter_async_context(opened)
+            if self.coalescing is not None:
+                coalesced = coalesced_aio(self._coalesced(self.coalescing), channel)
+                channel = await stack.enter_async_context(coalesced)
+            self._async = stack.pop_all()
+        return channel
 
     async def __aexit__(
         self,
@@ -80,68 +73,28 @@ class Connection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._async is not None:
-            await self._async.close()
+        await self._async.aclose()
+
+    def _coalesced(self, options: Coalescing) -> Coalesced:
+        return Coalesced(self.target, self.tls, self.methods, options)
 
 
-def connect(target: str, *, tls: Tls | None = None, descriptors: Iterable[Path] = ()) -> Connection:
+def connect(
+    target: str,
+    *,
+    tls: Tls | None = None,
+    descriptors: Iterable[Path] = (),
+    coalesce: bool | Coalescing = False,
+) -> Connection:
     """A connection to `target` (host:port, `dns:///` or any other that gRPC knows).
 
     Calls get the deadlines of their contracts unless their caller sets shorter ones, and those that
     can be repeated are tried again when the service is not there. descriptors: sets of further
     contracts than mlmesh's own. Without `tls` nothing is encrypted.
+
+    coalesce: send unary calls that wait at the same time together, in one message; what suits a
+    client with many calls at once. Services that do not know how are called as ever. `target` may
+    then be several addresses, too, with commas between, if nothing but unary calls goes there.
     """
-    return Connection(target, tls, tuple(load_contracts(tuple(descriptors)).methods()))
-
-
-def open_channel(target: str, methods: Iterable[Method] = ()) -> grpc.aio.Channel:
-    """A channel to `target` (host:port, `dns:///` or any other that gRPC knows).
-
-    Calls of those `methods` that can be repeated are tried again when the service is not there.
-    """
-    return grpc.aio.insecure_channel(target, options=_options(methods))
-
-
-def _options(methods: Iterable[Method], *, deadlines: bool = False) -> list[tuple[str, Any]]:
-    return [
-        ("grpc.service_config", json.dumps(_service_config(methods, deadlines))),
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        # Without a timeout for the ping's answer, a frozen peer holds its calls for a minute.
-        ("grpc.keepalive_time_ms", 10_000),
-        ("grpc.keepalive_timeout_ms", 3_000),
-        ("grpc.http2.ping_timeout_ms", 3_000),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.max_pings_without_data", 0),
-        # A service that comes back is found within a second, not after minutes of back-off.
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 1_000),
-        ("grpc.max_reconnect_backoff_ms", 1_000),
-    ]
-
-
-def _service_config(methods: Iterable[Method], deadlines: bool) -> dict[str, Any]:
-    entries = [_method_config(method, deadlines) for method in methods]
-    return {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
-        "methodConfig": [entry for entry in entries if len(entry) > 1],
-    }
-
-
-def _method_config(method: Method, deadlines: bool) -> dict[str, Any]:
-    config: dict[str, Any] = {"name": [{"service": method.service, "method": method.name}]}
-    if method.repeatable and method.unary:
-        config["retryPolicy"] = _RETRIES
-    if deadlines:
-        config["timeout"] = f"{method.timeout:.3f}s"
-    return config
-
-
-_RETRIES = {
-    "maxAttempts": 4,
-    "initialBackoff": "0.05s",
-    "maxBackoff": "0.5s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
+    options = coalesce if isinstance(coalesce, Coalescing) else Coalescing() if coalesce else None
+    return Connection(target, tls, tuple(load_contracts(tuple(descriptors)).methods()), options)

@@ -37,12 +37,12 @@ def compared(folder: Path, *options: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("payload", ["tabular", "tensor-16KB"])
 def test_every_way_in_answers_and_its_figures_are_sane(tmp_path: Path, payload: str) -> None:
-    rows = compared(
-        tmp_path, "--payload", payload, "--callers", "2", "--ways", "rest,json,binary,grpc,stream"
-    )
+    ways = "rest,json,binary,grpc,stream,coalesced"
+    rows = compared(tmp_path, "--payload", payload, "--callers", "2", "--ways", ways)
 
     assert [row["way"] for row in rows] == [
-        *("FastAPI", "gateway, JSON", "gateway, binary", "gRPC, unary", "gRPC, stream")
+        *("FastAPI", "gateway, JSON", "gateway, binary", "gRPC, unary", "gRPC, stream"),
+        "Python client, coalesced",
     ]
     for row in rows:
         p50, p95, p99 = (float(row[name]) for name in ("p50 ms", "p95 ms", "p99 ms"))

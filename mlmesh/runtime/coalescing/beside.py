@@ -7,16 +7,23 @@ from collections.abc import Callable
 
 import grpc
 
+from mlmesh.runtime.coalescing.options import FailureOf
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.coalescing.plain import send_plain
 from mlmesh.runtime.errors import ServingError
 
 
 class Beside:
-    """lost: told of a call that the replica could not be asked."""
+    """failure: what callers are told. lost: told of a call that the replica could not be asked."""
 
-    def __init__(self, channel: grpc.aio.Channel, lost: Callable[[PendingCall], None]) -> None:
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        failure: FailureOf,
+        lost: Callable[[PendingCall], None],
+    ) -> None:
         self._channel = channel
+        self._failure = failure
         self._lost = lost
         self._tasks: dict[PendingCall, asyncio.Task[None]] = {}
 
@@ -41,7 +48,7 @@ class Beside:
 
     async def _sent(self, pending: PendingCall) -> None:
         try:
-            answer = await send_plain(self._channel, pending)
+            answer = await send_plain(self._channel, pending, self._failure)
         except ServingError as error:
             self._tasks.pop(pending, None)
             pending.failed(error)

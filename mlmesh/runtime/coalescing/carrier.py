@@ -8,7 +8,7 @@ from typing import Protocol
 import grpc
 
 from mlmesh.runtime.call import Call
-from mlmesh.runtime.channel import open_channel
+from mlmesh.runtime.client.plain import open_channel
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.coalescing.pool import OpenChannel, Pool

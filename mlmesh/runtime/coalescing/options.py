@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import grpc
+
+from mlmesh.runtime.contracts import Method
+from mlmesh.runtime.errors import ServingError
+from mlmesh.runtime.failure import failure_of
+
+FailureOf = Callable[[Method, grpc.aio.AioRpcError], ServingError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +44,5 @@ class Coalescing:
     """How often a call that can be repeated is sent at most."""
     retry_tokens: int = 4096
     """Calls that may be sent again in a row; ten answers earn one more."""
+    failure: FailureOf = failure_of
+    """What the caller is told when a call that went on its own has failed."""

@@ -8,14 +8,15 @@ import grpc
 
 from mlmesh.runtime.answer import Answer
 from mlmesh.runtime.call import Call
+from mlmesh.runtime.coalescing.options import FailureOf
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.errors import DeadlineExceeded
-from mlmesh.runtime.failure import failure_of, was_not_answered
+from mlmesh.runtime.failure import was_not_answered
 from mlmesh.runtime.hop import hop_seconds
 
 
-async def send_plain(channel: grpc.aio.Channel, pending: PendingCall) -> Answer:
-    """Raises ServingError when the service refuses, AioRpcError when it could not be asked."""
+async def send_plain(channel: grpc.aio.Channel, pending: PendingCall, failure: FailureOf) -> Answer:
+    """Raises `failure` when the service refuses, AioRpcError when it could not be asked."""
     call, method = pending.call, pending.method
     unary: Any = channel.unary_unary(method.path)
     try:
@@ -25,7 +26,7 @@ async def send_plain(channel: grpc.aio.Channel, pending: PendingCall) -> Answer:
     except grpc.aio.AioRpcError as error:
         if was_not_answered(error):
             raise
-        raise failure_of(method, error) from None
+        raise failure(method, error) from None
     return Answer(response)
 
 
@@ -38,6 +39,9 @@ def time_for(call: Call) -> float | None:
 
 
 def metadata_of(call: Call) -> tuple[tuple[str, str], ...]:
-    own = (("x-request-id", call.request_id), ("traceparent", call.traceparent))
-    state = (("tracestate", call.tracestate),) if call.tracestate else ()
-    return (*own, *state, *call.routing)
+    own = (
+        ("x-request-id", call.request_id),
+        ("traceparent", call.traceparent),
+        ("tracestate", call.tracestate),
+    )
+    return (*(told for told in own if told[1]), *call.routing)

@@ -12,6 +12,7 @@ import grpc
 
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.coalescing.budget import RetryBudget, pause_before
+from mlmesh.runtime.coalescing.closed import Closed
 from mlmesh.runtime.coalescing.deadlines import Deadlines
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
@@ -20,7 +21,7 @@ from mlmesh.runtime.coalescing.resolver import addresses_of
 from mlmesh.runtime.coalescing.tally import Tally
 from mlmesh.runtime.coalescing.target import Named, Static
 from mlmesh.runtime.contracts import Method
-from mlmesh.runtime.errors import DeadlineExceeded, Overloaded, Unavailable
+from mlmesh.runtime.errors import DeadlineExceeded, Overloaded
 from mlmesh.runtime.failure import not_available
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Pool:
         with suppress(asyncio.CancelledError):
             await self._looking
         replicas = [*self._replicas.values(), *self._retired]
-        leaving = Unavailable("the connection is being closed")
+        leaving = Closed()
         for replica in replicas:
             for pending in replica.take_back(lambda _: True):
                 pending.refuse(leaving)

@@ -50,7 +50,7 @@ class Replica:
         self._largest = options.message_bytes
         self._queue: deque[PendingCall] = deque()
         self._carried: dict[int, PendingCall] = {}
-        self._beside = Beside(channel, self._lose_one)
+        self._beside = Beside(channel, options.failure, self._lose_one)
         self._cancelled: list[int] = []
         self._count = 0
         self._sent = 0

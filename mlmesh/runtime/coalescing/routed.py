@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.coalescing.budget import RetryBudget, pause_before
+from mlmesh.runtime.coalescing.closed import Closed
 from mlmesh.runtime.coalescing.deadlines import Deadlines
 from mlmesh.runtime.coalescing.envelope import CALL_BYTES, add_call, settle
 from mlmesh.runtime.coalescing.options import Coalescing
@@ -33,9 +34,8 @@ from mlmesh.runtime.errors import (
     InternalError,
     Overloaded,
     ServingError,
-    Unavailable,
 )
-from mlmesh.runtime.failure import failure_of, not_available, was_not_answered
+from mlmesh.runtime.failure import not_available, was_not_answered
 from mlmesh.runtime.hop import hop_seconds
 from mlmesh.v1 import mesh_pb2 as pb
 
@@ -78,7 +78,7 @@ class RoutedCalls:
 
     async def __aexit__(self, *_: object) -> None:
         for pending in [*self._calls]:
-            pending.refuse(Unavailable("the connection is being closed"))
+            pending.refuse(Closed())
         for task in self._tasks:
             task.cancel()
         await self._channel.close()
@@ -190,11 +190,11 @@ class RoutedCalls:
             if self._plain or self._may_repeat(pending, error):
                 self._place(pending)
             else:
-                pending.refuse(failure_of(pending.method, error))
+                pending.refuse(self._options.failure(pending.method, error))
 
     async def _send_alone(self, pending: PendingCall) -> None:
         try:
-            answer = await send_plain(self._channel, pending)
+            answer = await send_plain(self._channel, pending, self._options.failure)
         except ServingError as error:
             pending.failed(error)
         except grpc.aio.AioRpcError as error:

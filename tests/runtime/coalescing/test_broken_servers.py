@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
 import pytest
 
 from mlmesh.runtime.answer import Answer
@@ -16,41 +14,8 @@ from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.errors import DeadlineExceeded, ServingError
 from mlmesh.v1 import mesh_pb2 as pb
+from tests.runtime.coalescing.carrying import Carry, calls_of, replies, serving
 from tests.runtime.coalescing.counted import PREDICT, call, request
-
-Carry = Callable[[AsyncIterator[bytes], Any], AsyncIterator[bytes]]
-
-
-@asynccontextmanager
-async def serving(carry: Carry | None) -> AsyncIterator[str]:
-    """A server with this Carry, or none, and a Predict that answers b"plain"."""
-
-    async def predict(request: bytes, context: Any) -> bytes:
-        return b"plain"
-
-    server = grpc.aio.server()
-    plain: dict[str, Any] = {"Predict": grpc.unary_unary_rpc_method_handler(predict)}
-    handlers = [grpc.method_handlers_generic_handler("mlmesh.v1.PredictorService", plain)]
-    if carry is not None:
-        methods: dict[str, Any] = {"Carry": grpc.stream_stream_rpc_method_handler(carry)}
-        handlers.append(grpc.method_handlers_generic_handler("mlmesh.v1.MeshService", methods))
-    server.add_generic_rpc_handlers(tuple(handlers))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        await server.stop(None)
-
-
-async def calls_of(requests: AsyncIterator[bytes]) -> AsyncIterator[pb.Call]:
-    async for message in requests:
-        for carried in pb.CarryRequest.FromString(message).calls:
-            yield carried
-
-
-def replies(*replies: pb.Reply) -> bytes:
-    return pb.CarryResponse(replies=replies).SerializeToString()
 
 
 async def never(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:

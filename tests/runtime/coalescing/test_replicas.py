@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlmesh.runtime.answer import Answer
-from mlmesh.runtime.channel import open_channel
+from mlmesh.runtime.client.plain import open_channel
 from mlmesh.runtime.coalescing.carrier import Carrier, open_carrier
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pool import Pool

@@ -1,0 +1,1 @@
+"""What the channels of Python clients are made of."""
