@@ -16,7 +16,7 @@ from mlmesh.runtime.outcomes import Outcome
 from mlmesh.v1 import nlp_pb2 as pb
 from nlp.embeddings import Embedding, Similarity
 from nlp.entities import Entities
-from nlp.sentiment import LABELS, Probabilities, Sentiment, label_of
+from nlp.sentiment import LABELS, Probabilities, Sentiment
 from nlp.spans import byte_spans
 from nlp.summary import Summary
 from nlp.texts import LANGUAGE
@@ -91,7 +91,7 @@ def put_probabilities(
     message: SentimentMessage | pb.PredictTextResponse, probabilities: Probabilities
 ) -> None:
     values = dict(zip(LABELS, probabilities.tolist(), strict=True))
-    best = label_of(probabilities)
+    best = max(values, key=values.__getitem__)
     if isinstance(message, pb.PredictTextResponse):
         message.prediction = best
     else:

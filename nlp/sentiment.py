@@ -73,11 +73,6 @@ class SentimentModel(TextModel):
         return await beside(characters, _with_sentences, split, found)
 
 
-def label_of(probabilities: Probabilities) -> str:
-    """The label that is most probable."""
-    return LABELS[int(np.argmax(probabilities))]
-
-
 def _sentiment(read: Read) -> Sentiment:
     found = read.outputs[0] if len(read.outputs) == 1 else read.mean().astype(np.float32)
     return Sentiment(found, read.seconds)

@@ -21,6 +21,9 @@ class NlpSettings(ModelServiceSettings):
     """Where the service shows /metrics."""
     models: Path = Path(__file__).parent / "models"
     """Folder of the models that come with the service, `<model>/<version>/`."""
+    batches_ahead: int = Field(default=1, ge=0, le=8)
+    """Batches that wait for each instance on a CPU, so that it never waits for the next one; what
+    is more urgent does not overtake them. On CUDA batches fill up instead."""
     sentiment_model: str = "sentiment"
     """The model that answers for sentiment when a caller names none; empty: nobody does."""
     entities_model: str = "entities"

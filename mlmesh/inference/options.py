@@ -23,6 +23,8 @@ class VersionOptions:
     devices: tuple[Device, ...] = (Device(),)
     """One for every instance of the graph; they share one queue."""
     queue: QueueLimits = field(default_factory=QueueLimits)
+    ahead: int = 0
+    """Batches that are put together for each instance on a CPU while another one runs."""
     buckets: tuple[int, ...] = ()
     """Sizes that a batch is filled up to, ascending; empty: as the manifest says."""
 

@@ -46,6 +46,7 @@ class ModelOptions(BaseModel):
     optimisation: Optimisation | None = None
     cuda_graphs: bool | None = None
     max_batch: int | None = Field(default=None, ge=1)
+    batches_ahead: int | None = Field(default=None, ge=0, le=8)
     batch_buckets: Buckets | None = None
     max_waiting: int | None = Field(default=None, ge=1)
     max_waiting_bytes: int | None = Field(default=None, ge=1)
@@ -82,6 +83,9 @@ class ModelServiceSettings(ServiceSettings):
     """Whether runs are recorded and replayed on CUDA; use it with batch_buckets."""
     max_batch: int = Field(default=32, ge=1)
     """Largest number of rows that one model run takes."""
+    batches_ahead: int = Field(default=0, ge=0, le=8)
+    """Batches that wait for each instance on a CPU, so that it never waits for the next one; what
+    is more urgent does not overtake them. On CUDA batches fill up instead."""
     batch_buckets: Buckets = ()
     """Sizes that batches are filled up to, as JSON: [1, 8, 32]; empty: as the manifest says."""
     max_waiting: int = Field(default=4096, ge=1)
@@ -150,6 +154,7 @@ def _version_options(
         ),
         devices=devices,
         queue=QueueLimits(said["max_batch"], said["max_waiting"], said["max_waiting_bytes"]),
+        ahead=said["batches_ahead"],
         buckets=tuple(said["batch_buckets"]),
     )
 

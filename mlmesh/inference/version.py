@@ -85,7 +85,7 @@ class LoadedVersion:
 
     async def __aenter__(self) -> Self:
         queue = replace(self.options.queue, max_batch=self.max_batch)
-        runners = [self._runner(session) for session in self._sessions]
+        runners = [one for session in self._sessions for one in self._runners(session)]
         self._batcher = await self._stack.enter_async_context(
             Batcher(
                 *runners,
@@ -169,6 +169,12 @@ class LoadedVersion:
             waiting = time.perf_counter_ns() - began - computing - answer.batching_ns
             measured.add(max(0, waiting), answer.batching_ns, computing)
         return answer
+
+    def _runners(self, session: Session) -> list[RunBatch[Arrays, Answer]]:
+        """One for the batch that runs, and one for each that waits for the session's thread."""
+        # On CUDA a full batch takes little longer than one row: what comes had better join it.
+        ahead = self.options.ahead if session.device.kind == "cpu" else 0
+        return [self._runner(session)] * (1 + ahead)
 
     def _runner(self, session: Session) -> RunBatch[Arrays, Answer]:
         """Runs batches on one session, in a thread of its own: models never wait for each other."""

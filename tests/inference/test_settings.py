@@ -57,6 +57,7 @@ def test_everything_that_is_set_arrives(tmp_path: Path) -> None:
         cuda_graphs=True,
         instances=("cpu x2",),
         max_batch=8,
+        batches_ahead=2,
         batch_buckets=(1, 4, 8),
         max_waiting=100,
         max_waiting_bytes=1000,
@@ -75,6 +76,7 @@ def test_everything_that_is_set_arrives(tmp_path: Path) -> None:
     assert options.versions.devices == (Device(), Device())
     queue = options.versions.queue
     assert (queue.max_batch, queue.max_waiting, queue.max_waiting_bytes) == (8, 100, 1000)
+    assert options.versions.ahead == 2
     assert options.versions.buckets == (1, 4, 8)
     assert options.trial is not None
     assert (options.trial.seconds, options.trial.memory_bytes) == (7, 2**31)
