@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
 from google.protobuf.struct_pb2 import ListValue, Value
 
 from mlmesh.inference.session import Array
-from mlmesh.inference.version import LoadedVersion
+from mlmesh.inference.version import Answer, LoadedVersion
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call import Call
+from mlmesh.runtime.done import Done, GiveUp, then
 from mlmesh.runtime.errors import Precondition
+from mlmesh.v1 import predictor_pb2 as pb
 from predictor.rows import Encoded, RowReader
 
 
@@ -26,6 +28,15 @@ class Prediction:
     probabilities: Sequence[float]
 
 
+class Scored(NamedTuple):
+    """What the graph gave for rows."""
+
+    scores: Array
+    """float32 [rows, classes]; of a regressor [rows, 1]."""
+    seconds: float
+    """That it ran."""
+
+
 class TabularModel:
     """One version, with what reading its rows and naming its answers takes."""
 
@@ -34,22 +45,42 @@ class TabularModel:
         self.rows = RowReader(version.manifest)
         self._version = version
         self._output = version.manifest.score_output.name
+        self.response = pb.PredictResponse(
+            labels=self.manifest.labels,
+            model=self.manifest.name,
+            model_version=self.manifest.version,
+            model_digest=self.manifest.digest,
+        )
+        """What every answer says."""
 
-    async def scores(self, rows: Sequence[Encoded], call: Call) -> tuple[Array, float]:
-        """Scores of rows, float32 [rows, classes] (regression: [rows, 1]), and seconds."""
+    async def scores(self, rows: Sequence[Encoded], call: Call) -> Scored:
         answer = await self._version.run(
             self.rows.arrays(rows), deadline=call.deadline, priority=call.priority
         )
-        return answer.outputs[self._output].reshape(len(rows), -1), answer.seconds
+        return self._scored(answer, len(rows))
+
+    def begin(self, row: Encoded, call: Call, done: Done[Scored]) -> GiveUp:
+        """Score one row without a task; for what is raised and told see LoadedVersion.begin."""
+
+        def scored(answer: Answer) -> Scored:
+            return self._scored(answer, 1)
+
+        inputs = self.rows.arrays([row])
+        return self._version.begin(
+            inputs, then(scored, done), deadline=call.deadline, priority=call.priority
+        )
 
     def prediction(self, scores: Array) -> Prediction:
         """What one row of `scores` means."""
         if self.manifest.task == "regression":
             return Prediction(_numbers(scores.tolist()), "", 0.0, ())
-        best = int(np.argmax(scores))
+        best = int(scores.argmax())
         label = self.manifest.labels[best]
         values = scores.tolist()
         return Prediction(Value(string_value=label), label, values[best], values)
+
+    def _scored(self, answer: Answer, rows: int) -> Scored:
+        return Scored(answer.outputs[self._output].reshape(rows, -1), answer.seconds)
 
 
 def tabular(version: LoadedVersion) -> TabularModel:

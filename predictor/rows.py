@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from google.protobuf.struct_pb2 import Value
@@ -37,6 +38,7 @@ class RowReader:
             tensor.name: (_columns_of(manifest.features, tensor.name), tensor.dtype)
             for tensor in manifest.inputs
         }
+        self._only = self._only_input()
 
     def read(
         self, features: Sequence[float], named: Mapping[str, Value]
@@ -50,6 +52,9 @@ class RowReader:
 
     def arrays(self, rows: Sequence[Encoded]) -> Row:
         """Rows as the graph's inputs: arrays of shape [rows, columns]."""
+        if self._only is not None:
+            name, dtype = self._only
+            return {name: np.array(rows, dtype)}
         table = np.array(rows, dtype=np.float64)
         return {
             name: table[:, columns].astype(dtype)
@@ -64,6 +69,13 @@ class RowReader:
             else positions[str(feature.baseline)]
             for feature, positions in zip(self.features, self._positions, strict=True)
         ]
+
+    def _only_input(self) -> tuple[str, np.dtype[Any]] | None:
+        """Name and dtype of the input, where rows go into a single one as they are."""
+        if len(self._columns) != 1:
+            return None
+        [(name, (columns, dtype))] = self._columns.items()
+        return (name, np.dtype(dtype)) if columns == list(range(len(self.features))) else None
 
     def _from_list(self, values: Sequence[float]) -> tuple[Encoded, list[pb.Warning]]:
         if len(values) != len(self.features):

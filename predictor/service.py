@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from google.protobuf.struct_pb2 import Value
 from google.rpc import status_pb2
@@ -12,10 +12,11 @@ from mlmesh.inference.host import Host
 from mlmesh.registry.manifest import Feature
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
+from mlmesh.runtime.done import Done, GiveUp, then
 from mlmesh.runtime.errors import InvalidInput, Precondition, ServingError
 from mlmesh.v1 import predictor_pb2 as pb
 from predictor.explain import explain
-from predictor.model import Prediction, TabularModel, tabular
+from predictor.model import Prediction, Scored, TabularModel, tabular
 from predictor.rows import Encoded
 
 CONTRACT = pb.DESCRIPTOR.services_by_name["PredictorService"]
@@ -29,25 +30,17 @@ class PredictorService:
         self._max_rows = max_rows
         self._max_explained = max_explained
 
-    async def Predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:
+    def Predict(
+        self, request: pb.PredictRequest, call: Call, done: Done[pb.PredictResponse]
+    ) -> GiveUp:
         with self._host.using(request.model, request.model_version) as version:
             model = version.view(tabular)
             row, warnings = model.rows.read(request.features, request.named_features)
-            scores, seconds = await model.scores([row], call)
-        found = model.prediction(scores[0])
-        return pb.PredictResponse(
-            prediction=found.prediction,
-            label=found.label,
-            confidence=found.confidence,
-            probabilities=found.probabilities,
-            labels=model.manifest.labels,
-            warnings=warnings,
-            model=model.manifest.name,
-            model_version=model.manifest.version,
-            model_digest=model.manifest.digest,
-            inference_time_ms=_milliseconds(seconds),
-            request_id=call.request_id,
-        )
+
+            def response(scored: Scored) -> pb.PredictResponse:
+                return _response(model, scored, warnings, call)
+
+            return model.begin(row, call, then(response, done))
 
     async def BatchPredict(
         self, request: pb.BatchPredictRequest, call: Call
@@ -151,10 +144,25 @@ class PredictorService:
 def predictor_service(host: Host, *, max_rows: int = 256, max_explained: int = 256) -> Service:
     """PredictorService for the models of `host`."""
     servicer = PredictorService(host, max_rows=max_rows, max_explained=max_explained)
-    return Service(CONTRACT, servicer, {"StreamPredict": "Predict"})
+    return Service(CONTRACT, servicer, {"StreamPredict": "Predict"}, begun={"Predict"})
 
 
-def _put(result: pb.RowResult, found: Prediction) -> None:
+def _response(
+    model: TabularModel, scored: Scored, warnings: Sequence[pb.Warning], call: Call
+) -> pb.PredictResponse:
+    response = pb.PredictResponse()
+    # Filled in once for the model: a third of what all fields cost.
+    response.CopyFrom(model.response)
+    scores, seconds = scored
+    _put(response, model.prediction(scores[0]))
+    if warnings:
+        response.warnings.extend(warnings)
+    response.inference_time_ms = _milliseconds(seconds)
+    response.request_id = call.request_id
+    return response
+
+
+def _put(result: pb.RowResult | pb.PredictResponse, found: Prediction) -> None:
     result.prediction.CopyFrom(found.prediction)
     result.label = found.label
     result.confidence = found.confidence

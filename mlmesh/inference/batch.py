@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,19 +34,25 @@ class Shaping:
     buckets: tuple[int, ...] = ()
     """Numbers of rows that a batch is filled up to."""
     lengths: Lengths | None = None
+    varying: tuple[Tensor, ...] = field(init=False)
+    """Inputs that have a free axis beside the first."""
+
+    def __post_init__(self) -> None:
+        varying = tuple(tensor for tensor in self.inputs if None in tensor.shape[1:])
+        object.__setattr__(self, "varying", varying)
 
     def rows_of(self, item: Arrays) -> int:
         """Rows of an item; what cannot be batched counts as one. Raises InvalidInput."""
-        return _size(item, list(item), 0, "rows") if self.batched else 1
+        return _size(item, item, 0, "rows") if self.batched else 1
 
     def key_of(self, item: Arrays) -> Hashable:
         """Items with equal keys may run together; None where every item may.
 
         Nothing that cannot be batched is ever given a neighbour: `join` takes one such item.
         """
-        if not self._varying:
+        if not self.varying:
             return None
-        return tuple(self._shape_of(tensor.name, item) for tensor in self._varying)
+        return tuple(self._shape_of(tensor.name, item) for tensor in self.varying)
 
     def join(self, items: Sequence[Arrays]) -> Joined:
         """The items one after another along the first axis, padded to one shape."""
@@ -71,15 +77,11 @@ class Shaping:
         parts = []
         start = 0
         for index, rows in enumerate(joined.rows):
-            part = {name: output[start : start + rows] for name, output in outputs.items()}
-            parts.append(self._cut(part, joined, index))
-            start += rows
+            end = start + rows
+            part = {name: output[start:end] for name, output in outputs.items()}
+            parts.append(part if self.lengths is None else self._cut(part, joined, index))
+            start = end
         return parts
-
-    @property
-    def _varying(self) -> list[Tensor]:
-        """Inputs that have a free axis beside the first."""
-        return [tensor for tensor in self.inputs if None in tensor.shape[1:]]
 
     def _shape_of(self, name: str, item: Arrays) -> tuple[int, ...]:
         shape = item[name].shape[1:]
@@ -93,7 +95,7 @@ class Shaping:
         return lengths.buckets[at] if at < len(lengths.buckets) else 0
 
     def _padded(self, items: Sequence[Arrays], lengths: Lengths) -> tuple[list[Arrays], list[int]]:
-        own = [_size(item, list(lengths.inputs), 1, "length") for item in items]
+        own = [_size(item, lengths.inputs, 1, "length") for item in items]
         longest = max(own)
         target = self._bucket_of(longest, lengths) or longest
         fills = {
@@ -142,7 +144,7 @@ def require_rows(outputs: Arrays, rows: int) -> None:
             )
 
 
-def _size(item: Arrays, names: Sequence[str], axis: int, what: str) -> int:
+def _size(item: Arrays, names: Iterable[str], axis: int, what: str) -> int:
     """Size of an axis that is the same for all of these inputs; else the neighbours in a batch
     would get each other's rows."""
     sizes = [item[name].shape[axis] for name in names]

@@ -13,42 +13,25 @@ import math
 import time
 from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self
 
 from mlmesh.inference.cost import CostLine
 from mlmesh.inference.stop import Stop
+from mlmesh.inference.waiting import Item, Result, Running, Waiting
 from mlmesh.runtime.call import CURRENT
+from mlmesh.runtime.done import Done, settle
 from mlmesh.runtime.errors import DeadlineExceeded, Overloaded, TooLarge, Unavailable
-from mlmesh.runtime.tracing import MEMBERS, CallSpan, members_of
+from mlmesh.runtime.tracing import MEMBERS, members_of
 
 DEFAULT_PRIORITY = 100
 """Rank of items without a priority of their own; smaller ones go first."""
 
 UNLOADED = "the model version was unloaded, try again"
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
 RunBatch = Callable[[Sequence[Item], Stop], Awaitable[Sequence[Result]]]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Waiting(Generic[Item, Result]):
-    """Ordered by urgency: priority, then deadline, then arrival."""
-
-    priority: int
-    deadline: float
-    number: int
-    item: Item = field(compare=False)
-    size: int = field(compare=False)
-    nbytes: int = field(compare=False)
-    key: Hashable = field(compare=False)
-    arrived: float = field(compare=False)
-    result: asyncio.Future[Result] = field(compare=False)
-    span: CallSpan | None = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +68,7 @@ class Batcher(Generic[Item, Result]):
         self._limits = limits
         self._on_taken = on_taken
         self._on_dropped = on_dropped
-        self._queue: list[_Waiting[Item, Result]] = []
+        self._queue: list[Waiting[Item, Result]] = []
         self._rows = 0
         self._bytes = 0
         self._count = 0
@@ -109,7 +92,7 @@ class Batcher(Generic[Item, Result]):
             worker.cancel()
         await asyncio.wait(self._workers)
         for waiting in self._queue:
-            _leave_unanswered(waiting)
+            waiting.fail(Unavailable(UNLOADED))
         # They hold the model: whoever still knows the batcher must not keep its memory.
         self._runners = ()
 
@@ -131,7 +114,36 @@ class Batcher(Generic[Item, Result]):
         deadline: float = math.inf,
         priority: int = 0,
     ) -> Result:
-        """Wait for the result of `item`.
+        """Wait for the result of `item`; for the arguments and what is raised see `begin`."""
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        waiting = self.begin(
+            item,
+            size,
+            partial(settle, result),
+            nbytes=nbytes,
+            key=key,
+            deadline=deadline,
+            priority=priority,
+        )
+        try:
+            return await result
+        except asyncio.CancelledError:
+            self.give_up(waiting)
+            raise
+
+    def begin(
+        self,
+        item: Item,
+        size: int,
+        done: Done[Result],
+        *,
+        nbytes: int = 0,
+        key: Hashable = None,
+        deadline: float = math.inf,
+        priority: int = 0,
+    ) -> Waiting[Item, Result]:
+        """Have `item` run with others, and `done` told its result, or a CancelledError when it is
+        given up.
 
         size: how many rows the item holds. nbytes: how much memory. key: only items with equal keys
         run together. deadline: in seconds of time.monotonic(). priority: 1 is served first, larger
@@ -141,28 +153,38 @@ class Batcher(Generic[Item, Result]):
         if self._closed:
             raise Unavailable(UNLOADED)
         self._refuse_overload(size, nbytes)
-        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._count += 1
         rank = priority or DEFAULT_PRIORITY
         arrived = time.monotonic()
         call = CURRENT.get()
         span = call.span if call is not None else None
-        waiting = _Waiting(
-            rank, deadline, self._count, item, size, nbytes, key, arrived, result, span
+        waiting: Waiting[Item, Result] = Waiting(
+            rank, deadline, self._count, item, size, nbytes, key, arrived, span, done
         )
         if deadline < math.inf:
             self._refuse_hopeless(waiting)
-        insort(self._queue, waiting)
+        queue = self._queue
+        # Most come in the order of their deadlines.
+        if queue and waiting < queue[-1]:
+            insort(queue, waiting)
+        else:
+            queue.append(waiting)
         self._rows += size
         self._bytes += nbytes
         self._arrived.set()
-        try:
-            return await result
-        except asyncio.CancelledError:
-            self._leave(waiting)
-            raise
+        return waiting
 
-    def _leave(self, waiting: _Waiting[Item, Result]) -> None:
+    def give_up(self, waiting: Waiting[Item, Result]) -> None:
+        """Nobody waits for it any more."""
+        if waiting.over:
+            return
+        if waiting.running is not None:
+            waiting.running.one_less()
+        else:
+            self._leave(waiting)
+        waiting.fail(asyncio.CancelledError())
+
+    def _leave(self, waiting: Waiting[Item, Result]) -> None:
         """Give up a place in the queue, if it is still held, for others to have."""
         at = bisect_left(self._queue, waiting)
         if at < len(self._queue) and self._queue[at] is waiting:
@@ -170,7 +192,7 @@ class Batcher(Generic[Item, Result]):
             self._forget(waiting)
             self._on_dropped("given_up")
 
-    def _forget(self, waiting: _Waiting[Item, Result]) -> None:
+    def _forget(self, waiting: Waiting[Item, Result]) -> None:
         self._rows -= waiting.size
         self._bytes -= waiting.nbytes
 
@@ -186,7 +208,7 @@ class Batcher(Generic[Item, Result]):
             what = f"{self._rows} rows" if full else f"{self._bytes} bytes"
             raise Overloaded(f"{what} are waiting for this model, try again later")
 
-    def _refuse_hopeless(self, waiting: _Waiting[Item, Result]) -> None:
+    def _refuse_hopeless(self, waiting: Waiting[Item, Result]) -> None:
         """Do not queue what would be dropped later: its caller is better told now."""
         free = max(waiting.arrived, min(self._running_until))
         # The runners share what lies before it; the item itself is run by one of them.
@@ -195,7 +217,7 @@ class Batcher(Generic[Item, Result]):
             self._on_dropped("hopeless")
             raise DeadlineExceeded("too much waits for this model to answer before the deadline")
 
-    def _rows_before(self, waiting: _Waiting[Item, Result]) -> int:
+    def _rows_before(self, waiting: Waiting[Item, Result]) -> int:
         if not self._queue or waiting < self._queue[0]:
             return 0
         if self._queue[-1] < waiting:
@@ -212,13 +234,13 @@ class Batcher(Generic[Item, Result]):
             except asyncio.CancelledError:
                 # Also those whose turn had not come yet when a failed batch was run in halves.
                 for waiting in batch:
-                    _leave_unanswered(waiting)
+                    waiting.fail(Unavailable(UNLOADED))
                 raise
 
-    def _next_batch(self) -> list[_Waiting[Item, Result]]:
+    def _next_batch(self) -> list[Waiting[Item, Result]]:
         """Take the most urgent item that is still wanted, and those that may run with it."""
-        batch: list[_Waiting[Item, Result]] = []
-        passed_over: list[_Waiting[Item, Result]] = []
+        batch: list[Waiting[Item, Result]] = []
+        passed_over: list[Waiting[Item, Result]] = []
         rows = seen = 0
         now = time.monotonic()
         for waiting in self._queue:
@@ -242,7 +264,7 @@ class Batcher(Generic[Item, Result]):
                 self._on_taken(now - waiting.arrived)
         return batch
 
-    async def _answer(self, batch: Sequence[_Waiting[Item, Result]], runner: int) -> None:
+    async def _answer(self, batch: Sequence[Waiting[Item, Result]], runner: int) -> None:
         rows = sum(waiting.size for waiting in batch)
         # In the worker's own context, where whoever runs the batch finds them.
         MEMBERS.set(members_of([(waiting.span, waiting.arrived) for waiting in batch]))
@@ -258,24 +280,16 @@ class Batcher(Generic[Item, Result]):
             self._running_until[runner] = -math.inf
         self._cost.learn(rows, time.monotonic() - started)
         for waiting, result in zip(batch, results, strict=True):
-            if not waiting.result.done():  # else the caller hung up while the batch ran
-                waiting.result.set_result(result)
+            waiting.succeed(result)
 
     async def _run_while_wanted(
-        self, batch: Sequence[_Waiting[Item, Result]], runner: int
+        self, batch: Sequence[Waiting[Item, Result]], runner: int
     ) -> Sequence[Result]:
         """Run a batch, and stop it when the last of its callers has hung up."""
         stop = Stop()
-        left = len(batch)
-
-        def one_less(_: asyncio.Future[Result]) -> None:
-            nonlocal left
-            left -= 1
-            if not left:
-                stop.request()
-
+        running = Running(len(batch), stop)
         for waiting in batch:
-            waiting.result.add_done_callback(one_less)
+            waiting.running = running
         try:
             results = await self._runners[runner]([waiting.item for waiting in batch], stop)
         except asyncio.CancelledError:
@@ -283,18 +297,17 @@ class Batcher(Generic[Item, Result]):
             raise
         finally:
             for waiting in batch:
-                waiting.result.remove_done_callback(one_less)
+                waiting.running = None
         if len(results) != len(batch):
             raise RuntimeError(f"{len(batch)} items gave {len(results)} results")
         return results
 
     async def _find_the_guilty(
-        self, batch: Sequence[_Waiting[Item, Result]], error: Exception, runner: int
+        self, batch: Sequence[Waiting[Item, Result]], error: Exception, runner: int
     ) -> None:
         """A run failed: blame its only member, or look in each half of it."""
         if len(batch) == 1:
-            if not batch[0].result.done():
-                batch[0].result.set_exception(error)
+            batch[0].fail(error)
             return
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
@@ -302,16 +315,11 @@ class Batcher(Generic[Item, Result]):
             if wanted := [waiting for waiting in half if self._is_wanted(waiting, now)]:
                 await self._answer(wanted, runner)
 
-    def _is_wanted(self, waiting: _Waiting[Item, Result], now: float) -> bool:
-        if waiting.result.done():
+    def _is_wanted(self, waiting: Waiting[Item, Result], now: float) -> bool:
+        if waiting.over:
             return False
         if waiting.deadline <= now:
             self._on_dropped("expired")
-            waiting.result.set_exception(DeadlineExceeded("the deadline passed in the queue"))
+            waiting.fail(DeadlineExceeded("the deadline passed in the queue"))
             return False
         return True
-
-
-def _leave_unanswered(waiting: _Waiting[Item, Result]) -> None:
-    if not waiting.result.done():
-        waiting.result.set_exception(Unavailable(UNLOADED))

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from mlmesh.inference.statistics import Spent, Statistics
 from mlmesh.inference.stop import Stop
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call_log import MODEL
-from mlmesh.runtime.measured import MEASURED
+from mlmesh.runtime.done import Done, GiveUp, settle
+from mlmesh.runtime.measured import MEASURED, Measured
 from mlmesh.runtime.tracing import MEMBERS, Batch, batch_failed, batch_ran
 
 LONG_WORK = 16_384
@@ -35,8 +36,7 @@ LONG_WORK = 16_384
 View = TypeVar("View")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the graph gave for an item."""
 
     outputs: Arrays
@@ -129,7 +129,7 @@ class LoadedVersion:
         """Run the graph on rows that lie along the first axis of every input.
 
         inputs: of the manifest's dtypes and shapes. More rows than a batch may have run one batch
-        after another. deadline, priority: as for Batcher.submit, which also says what is raised.
+        after another. deadline, priority: as for Batcher.begin, which also says what is raised.
         """
         started = time.perf_counter_ns()
         try:
@@ -139,6 +139,38 @@ class LoadedVersion:
             raise
         self.statistics.success.add(time.perf_counter_ns() - started)
         return answer
+
+    def begin(
+        self,
+        inputs: Arrays,
+        done: Done[Answer],
+        *,
+        deadline: float = math.inf,
+        priority: int = 0,
+    ) -> GiveUp:
+        """The same for numbers of no more rows than a batch may have; `done` is told the answer.
+
+        The version is not unloaded before that. Gives what gives the run up; `done` is then told a
+        CancelledError.
+        """
+        started = time.perf_counter_ns()
+        hold = self.hold()
+
+        def told(answer: Answer | None, error: BaseException | None) -> None:
+            hold.end()
+            counted = self.statistics.success if error is None else self.statistics.fail
+            counted.add(time.perf_counter_ns() - started)
+            done(answer, error)
+
+        nbytes = sum(array.nbytes for array in inputs.values())
+        try:
+            hold.begin()
+            rows = self.shaping.rows_of(inputs)
+            return self._begin(inputs, rows, nbytes, told, deadline, priority)
+        except BaseException:
+            hold.end()
+            self.statistics.fail.add(time.perf_counter_ns() - started)
+            raise
 
     async def _answer(self, inputs: Arrays, deadline: float, priority: int) -> Answer:
         rows = self.shaping.rows_of(inputs)
@@ -155,20 +187,36 @@ class LoadedVersion:
         return Answer(outputs, sum(answer.seconds for answer in answers))
 
     async def _submit(self, inputs: Arrays, rows: int, deadline: float, priority: int) -> Answer:
-        began = time.perf_counter_ns()
-        answer = await self._batcher.submit(
+        nbytes = await _bytes_of(inputs)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        give_up = self._begin(inputs, rows, nbytes, partial(settle, future), deadline, priority)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            give_up()
+            raise
+
+    def _begin(
+        self,
+        inputs: Arrays,
+        rows: int,
+        nbytes: int,
+        done: Done[Answer],
+        deadline: float,
+        priority: int,
+    ) -> GiveUp:
+        if (measured := MEASURED.get()) is not None:
+            done = _measuring(measured, done)
+        waiting = self._batcher.begin(
             inputs,
             rows,
-            nbytes=await _bytes_of(inputs),
+            done,
+            nbytes=nbytes,
             key=self.shaping.key_of(inputs),
             deadline=deadline,
             priority=priority,
         )
-        if (measured := MEASURED.get()) is not None:
-            computing = int(answer.seconds * 1e9)
-            waiting = time.perf_counter_ns() - began - computing - answer.batching_ns
-            measured.add(max(0, waiting), answer.batching_ns, computing)
-        return answer
+        return partial(self._batcher.give_up, waiting)
 
     def _runners(self, session: Session) -> list[RunBatch[Arrays, Answer]]:
         """One for the batch that runs, and one for each that waits for the session's thread."""
@@ -231,13 +279,18 @@ class Hold:
         self._version = version
 
     def __enter__(self) -> LoadedVersion:
-        version = self._version
-        version._users += 1
-        version._unused.clear()
-        MODEL.set(version.names)
-        return version
+        self.begin()
+        MODEL.set(self._version.names)
+        return self._version
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def begin(self) -> None:
+        self._version._users += 1
+        self._version._unused.clear()
+
+    def end(self) -> None:
         version = self._version
         version._users -= 1
         if not version._users:
@@ -259,6 +312,20 @@ def run_batch(
     answers = [Answer(part, seconds, batching) for part in parts]
     spent = Spent(joined_at - began, computed_at - joined_at, parted_at - computed_at)
     return answers, sum(joined.rows), spent
+
+
+def _measuring(measured: Measured, done: Done[Answer]) -> Done[Answer]:
+    """Tell `done`, and `measured` where the time went."""
+    began = time.perf_counter_ns()
+
+    def told(answer: Answer | None, error: BaseException | None) -> None:
+        if answer is not None:
+            computing = int(answer.seconds * 1e9)
+            waiting = time.perf_counter_ns() - began - computing - answer.batching_ns
+            measured.add(max(0, waiting), answer.batching_ns, computing)
+        done(answer, error)
+
+    return told
 
 
 async def _bytes_of(inputs: Arrays) -> int:

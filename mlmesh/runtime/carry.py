@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
+from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, tracestate_of
 from mlmesh.runtime.chain import Chain
+from mlmesh.runtime.done import GiveUp
 from mlmesh.runtime.errors import (
     Conflict,
     InternalError,
@@ -16,6 +18,7 @@ from mlmesh.runtime.errors import (
     Overloaded,
     ServingError,
     TooLarge,
+    Unavailable,
 )
 from mlmesh.runtime.measured import MEASURED, Measured
 from mlmesh.v1 import mesh_pb2 as pb
@@ -26,6 +29,9 @@ REPLY_ROOM = 64 * 2**10
 """What may stand around a response in a message, and more."""
 MESSAGE_BYTES = 2**20
 """Responses that go into one message; more of them wait for the next."""
+TELL_SECONDS = 0.001
+"""Within which replies say what was read. A message that says nothing else costs as much as one
+with replies; only calls that take longer are worth it."""
 
 
 class MeshService:
@@ -59,10 +65,38 @@ class MeshService:
     async def CarryBatch(  # noqa: N802 the contract's name
         self, request: pb.CarryRequest, call: Call
     ) -> pb.CarryResponse:
-        replies = await asyncio.gather(
-            *(_reply(self._chain, carried, _call_of(carried, call)) for carried in request.calls)
-        )
-        return pb.CarryResponse(replies=replies)
+        batch = _Batch(len(request.calls))
+        for carried in request.calls:
+            batch.calls.append(begin_carried(self._chain, carried, call, batch.put))
+        try:
+            await batch.whole.wait()
+        except asyncio.CancelledError:
+            batch.cancel_all()
+            raise
+        return pb.CarryResponse(replies=batch.replies)
+
+
+class _Batch:
+    """The calls of one CarryBatch, and their replies as they come."""
+
+    def __init__(self, count: int) -> None:
+        self.calls: list[GiveUp] = []
+        self.replies: list[pb.Reply] = []
+        self.whole = asyncio.Event()
+        self._count = count
+        self._see()
+
+    def put(self, reply: pb.Reply) -> None:
+        self.replies.append(reply)
+        self._see()
+
+    def cancel_all(self) -> None:
+        for give_up in self.calls:
+            give_up()
+
+    def _see(self) -> None:
+        if len(self.replies) == self._count:
+            self.whole.set()
 
 
 class _CarryStream:
@@ -75,13 +109,16 @@ class _CarryStream:
         self._chain = chain
         self._call = call
         self._max_carried = max_carried
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, GiveUp] = {}
         self._ready: list[pb.Reply] = []
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
         self._read = 0
         self._told = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._telling = False
+        """Whether what was read is told for its own sake."""
 
     async def read(self, requests: AsyncIterator[pb.CarryRequest]) -> None:
         try:
@@ -89,10 +126,11 @@ class _CarryStream:
                 for carried in request.calls:
                     self._start(carried)
                 for call_id in request.cancelled:
-                    if task := self._running.get(call_id):
-                        task.cancel()
+                    if give_up := self._running.pop(call_id, None):
+                        give_up()
+                        self._changed.set()
                 self._read += 1
-                self._changed.set()
+                self._tell_soon()
                 # A caller that does not take its replies is not read from either.
                 while len(self._ready) >= self._max_carried:
                     self._room.clear()
@@ -103,13 +141,25 @@ class _CarryStream:
 
     async def replies(self) -> AsyncIterator[pb.CarryResponse]:
         while self._ready or self._running or not self._ended:
-            if not self._ready and self._told == self._read:
+            if not self._ready and not self._telling:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
             self._told = self._read
+            self._telling = False
             yield pb.CarryResponse(replies=self._some_ready(), taken=self._told)
             self._room.set()
+
+    def _tell_soon(self) -> None:
+        """The replies will say what was read, unless they take their time."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell)
+
+    def _tell(self) -> None:
+        self._timer = None
+        if self._told < self._read:
+            self._telling = True
+            self._changed.set()
 
     def _some_ready(self) -> list[pb.Reply]:
         """What goes into the next message: all that is ready, within what any client takes."""
@@ -123,8 +173,9 @@ class _CarryStream:
         return taken
 
     def cancel_all(self) -> None:
-        for task in self._running.values():
-            task.cancel()
+        running, self._running = self._running, {}
+        for give_up in running.values():
+            give_up()
 
     def _start(self, carried: pb.Call) -> None:
         if carried.id in self._running:
@@ -134,48 +185,74 @@ class _CarryStream:
             full = Overloaded(f"calls: {self._max_carried} are under way on this stream already")
             self._put(pb.Reply(id=carried.id, status=full.status()))
         else:
-            # The deadline counts from arrival, not from when the task gets its turn.
-            call = _call_of(carried, self._call)
-            task = asyncio.create_task(self._run(carried, call))
-            self._running[carried.id] = task
-            # Not in the task itself: one that is cancelled before its first step runs nothing.
-            task.add_done_callback(lambda _: self._gone(carried.id))
+            self._running[carried.id] = _not_begun
+            give_up = begin_carried(self._chain, carried, self._call, self._reply)
+            if carried.id in self._running:
+                self._running[carried.id] = give_up
 
-    async def _run(self, carried: pb.Call, call: Call) -> None:
-        self._put(await _reply(self._chain, carried, call))
-
-    def _gone(self, call_id: int) -> None:
-        del self._running[call_id]
-        self._changed.set()
+    def _reply(self, reply: pb.Reply) -> None:
+        # Nobody waits for the reply of a call that was cancelled.
+        if self._running.pop(reply.id, None) is not None:
+            self._put(reply)
 
     def _put(self, reply: pb.Reply) -> None:
         self._ready.append(reply)
         self._changed.set()
 
 
-async def _reply(chain: Chain, carried: pb.Call, call: Call) -> pb.Reply:
+def begin_carried(
+    chain: Chain, carried: pb.Call, outer: Call, put: Callable[[pb.Reply], None]
+) -> GiveUp:
+    """Begin a carried call; `put` gets its reply, perhaps at once. Gives what gives it up."""
+    measured = Measured()
+
+    def done(message: Message | None, error: BaseException | None) -> None:
+        if message is not None:
+            put(_answer(carried, message, measured))
+        else:
+            put(_failure(carried.id, _status_of(error)))
+
     if carried.method.startswith("/mlmesh.v1.MeshService/"):
         # A message that carries itself would multiply its cost at every level.
-        return _failure(carried.id, InvalidInput("method", "cannot be carried").status())
-    measured = Measured()
-    MEASURED.set(measured)
+        done(None, InvalidInput("method", "cannot be carried"))
+        return _not_begun
+    token = MEASURED.set(measured)
     try:
-        response = await chain.answer(carried.method, carried.request, call)
-        if len(response) > MAX_MESSAGE_BYTES - REPLY_ROOM:
-            # It would end the stream, and with it all of its neighbours.
-            service = carried.method[1:].partition("/")[0]
-            raise TooLarge(f"the message is larger than {service} or the gateway takes")
-        return pb.Reply(
-            id=carried.id,
-            response=response,
-            queue_us=measured.queue // 1000,
-            batch_us=measured.batch // 1000,
-            compute_us=measured.compute // 1000,
-        )
+        begun = chain.begin(carried.method, carried.request, _call_of(carried, outer), done)
+        return begun.give_up
     except ServingError as error:
-        return _failure(carried.id, error.status())
-    except Exception:
-        return _failure(carried.id, InternalError().status())
+        done(None, error)
+        return _not_begun
+    finally:
+        MEASURED.reset(token)
+
+
+def _not_begun() -> None:
+    """What is over already needs not be given up."""
+
+
+def _answer(carried: pb.Call, message: Message, measured: Measured) -> pb.Reply:
+    response = message.SerializeToString()
+    if len(response) > MAX_MESSAGE_BYTES - REPLY_ROOM:
+        # It would end the stream, and with it all of its neighbours.
+        service = carried.method[1:].partition("/")[0]
+        too_large = TooLarge(f"the message is larger than {service} or the gateway takes")
+        return _failure(carried.id, too_large.status())
+    return pb.Reply(
+        id=carried.id,
+        response=response,
+        queue_us=measured.queue // 1000,
+        batch_us=measured.batch // 1000,
+        compute_us=measured.compute // 1000,
+    )
+
+
+def _status_of(error: BaseException | None) -> status_pb2.Status:
+    if isinstance(error, ServingError):
+        return error.status()
+    if isinstance(error, asyncio.CancelledError):
+        return Unavailable("the server gave the call up, try again").status()
+    return InternalError().status()
 
 
 def _failure(call_id: int, status: status_pb2.Status) -> pb.Reply:

@@ -8,40 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from mlmesh.runtime import rules
 from mlmesh.runtime.admission import Budget, Gauge, Limits, Share
-from mlmesh.runtime.call import CURRENT, Call, sampled_trace_id
-from mlmesh.runtime.call_log import MODEL, CallLog, level_of
+from mlmesh.runtime.books import Books, Refusal
+from mlmesh.runtime.call import CURRENT, Call
+from mlmesh.runtime.call_log import MODEL, CallLog
 from mlmesh.runtime.contracts import Method, methods_of, wire_name
-from mlmesh.runtime.errors import (
-    DeadlineExceeded,
-    InternalError,
-    InvalidInput,
-    ServingError,
-    Unsupported,
-)
+from mlmesh.runtime.deadlines import Deadlines
+from mlmesh.runtime.done import Done, settle
+from mlmesh.runtime.errors import DeadlineExceeded, ServingError, Unsupported
 from mlmesh.runtime.item_stream import AnswerItem, ItemStream
 from mlmesh.runtime.metrics import ServerMetrics, StreamMetrics
+from mlmesh.runtime.parsing import parsed
 from mlmesh.runtime.tracing import Tracing
-from mlmesh.runtime.wire_text import undecodable_text
+from mlmesh.runtime.unary_call import CheckBytes, Unary, UnaryCall, expire
 
 CARRY_SCOPE = "mesh.carry"
 
-UnaryBehaviour = Callable[[Any, Call], Awaitable[Message]]
 StreamBehaviour = Callable[[AsyncIterator[Any], Call], AsyncIterator[Message]]
 OpenItemStream = Callable[[type[Message], AnswerItem], StreamBehaviour]
 """Takes the type of a stream's answers and what answers one of its messages."""
-CheckBytes = Callable[[bytes], None]
-Refusal = Callable[[ServingError], ServingError]
 
 
 def as_it_is(error: ServingError) -> ServingError:
@@ -72,19 +67,14 @@ class Service:
     that can be far larger in memory than on the wire."""
     refusal: Refusal = as_it_is
     """What callers of this service are told of a failure, whoever refused: the chain, too."""
+    begun: Collection[str] = ()
+    """Unary rpcs whose method is no coroutine but `def (request, call, done)`, see `Begin`: calls
+    of them cost no task."""
 
     @property
     def name(self) -> str:
         """The name under which it is called."""
         return wire_name(self.contract)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unary:
-    method: Method
-    answer: UnaryBehaviour
-    check: CheckBytes
-    refusal: Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +97,7 @@ class Chain:
         tracing: Tracing | None = None,
         log: CallLog | None = None,
     ) -> None:
-        self._log = log
+        self._books = Books(metrics, log)
         self._metrics = metrics
         self._tracing = tracing
         self._calls = Gauge(limits.calls, "calls")
@@ -116,7 +106,8 @@ class Chain:
         metrics.read_load(
             lambda: self._calls.count, lambda: self._streams.count, lambda: self._bytes.used
         )
-        self._unary: dict[str, _Unary] = {}
+        self._deadlines: Deadlines[UnaryCall] = Deadlines(expire)
+        self._unary: dict[str, Unary] = {}
         self._streaming: dict[str, _Streaming] = {}
         self._draining = False
         # Tasks that wait for the next message of a stream.
@@ -132,11 +123,12 @@ class Chain:
             check, refusal = service.bounds.get(name, any_bytes), service.refusal
             if item := service.item_streams.get(name):
                 answer_item = partial(self.perform, methods[item].path)
-                answer = service.open_item_stream(method.response, answer_item)
-                self._add_stream(method, answer, check, refusal)
+                items = service.open_item_stream(method.response, answer_item)
+                self._add_stream(method, items, check, refusal)
             elif method.unary:
                 unary = getattr(service.servicer, name)
-                self._unary[method.path] = _Unary(method, unary, check, refusal)
+                answer, begin = (None, unary) if name in service.begun else (unary, None)
+                self._unary[method.path] = Unary(method, answer, begin, check, refusal)
             else:
                 stream = getattr(service.servicer, name)
                 self._add_stream(method, stream, check, refusal)
@@ -154,28 +146,35 @@ class Chain:
 
     async def perform(self, path: str, request: bytes | Message, call: Call) -> Message:
         """The same with messages."""
-        if path not in self._unary:
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        begun = self.begin(path, request, call, partial(settle, answer))
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            begun.give_up()
+            raise
+
+    def begin(
+        self, path: str, request: bytes | Message, call: Call, done: Done[Message]
+    ) -> UnaryCall:
+        """Begin a call of the unary method at `path`; `done` is told its answer or a ServingError.
+
+        Raises Unsupported when there is no such method.
+        """
+        served = self._unary.get(path)
+        if served is None:
             service, _, name = path[1:200].rpartition("/")
             raise Unsupported(f"{service} does not have {name}")
-        served = self._unary[path]
-        method = served.method
-        if self._tracing is not None and method.scope != CARRY_SCOPE:
-            call = self._tracing.served(path[1:], call)
-        CURRENT.set(call)
-        MODEL.set(("", ""))
         # What carries calls takes no place of theirs.
-        carries = method.scope == CARRY_SCOPE
+        carries = served.method.scope == CARRY_SCOPE
+        if self._tracing is not None and not carries:
+            call = self._tracing.served(path[1:], call)
         places = self._streams if carries else self._calls
         size = len(request) if isinstance(request, bytes) and not carries else 0
-        with self._observed(method, served.refusal, call), places, Share(self._bytes, size):
-            call = call.within(method.timeout)
-            message = request
-            if isinstance(message, bytes):
-                served.check(message)
-                message = _parsed(method, message)
-            rules.check(message)
-            async with _Deadline(call):
-                return await served.answer(message, call)
+        share = Share(self._bytes, size)
+        begun = UnaryCall(served, call, places, share, self._deadlines, self._books, done)
+        begun.begin(request)
+        return begun
 
     async def stream(
         self, path: str, requests: AsyncIterator[bytes], call: Call
@@ -222,66 +221,22 @@ class Chain:
                 self._readers.discard(task)
             served.metrics.received.value += 1
             served.check(request)
-            message = _parsed(served.method, request)
+            message = parsed(served.method, request)
             rules.check(message)
             yield message
 
     @contextmanager
     def _observed(self, method: Method, refusal: Refusal, call: Call) -> Iterator[None]:
-        """Count and time a call, and let nothing but ServingErrors and cancellation out."""
+        """Write a stream down, and let nothing but ServingErrors and cancellation out."""
         started = time.perf_counter()
-        trace_id = sampled_trace_id(call.traceparent)
-        code = "OK"
         failure: BaseException | None = None
         try:
             yield
-        except ServingError as error:
+        except BaseException as error:
             failure = error
-            told = refusal(error)
-            code = told.code.name
-            self._metrics.refused(method, error.reason)
-            if told is error:
-                raise
-            raise told from error
-        except (asyncio.CancelledError, GeneratorExit) as error:
-            code, failure = "CANCELLED", error
-            raise
-        except Exception as error:
-            code, failure = "INTERNAL", error
-            raise InternalError from error
-        finally:
-            seconds = time.perf_counter() - started
-            self._metrics.observe(method, code, seconds, trace_id)
-            if self._log is not None:
-                self._write(self._log, method, call, code, failure, seconds)
-            if call.span is not None:
-                call.span.put(rpc__method=method.path[1:], mlmesh__attempt=call.attempt)
-                call.span.end(code, failure)
-
-    def _write(
-        self,
-        log: CallLog,
-        method: Method,
-        call: Call,
-        code: str,
-        failure: BaseException | None,
-        seconds: float,
-    ) -> None:
-        """One line; of a refusal its reason, for the message may repeat what was sent."""
-        model, version = MODEL.get()
-        refused = isinstance(failure, ServingError)
-        log.write(
-            level_of(code),
-            "call",
-            call,
-            seconds,
-            failure if code == "INTERNAL" and not refused else None,
-            method=method.path,
-            status=code,
-            reason=failure.reason if isinstance(failure, ServingError) else "",
-            model=model,
-            version=version,
-        )
+        told = self._books.close(method, call, started, failure, refusal, MODEL.get())
+        if told is not None:
+            raise told from (failure if told is not failure else None)
 
 
 class _Deadline:
@@ -306,14 +261,3 @@ class _Deadline:
             await self._timeout.__aexit__(*error)
         except TimeoutError:
             raise DeadlineExceeded("the deadline passed before the answer was ready") from None
-
-
-def _parsed(method: Method, request: bytes) -> Message:
-    try:
-        return method.request.FromString(request)
-    except DecodeError:
-        found = undecodable_text(request, method.request.DESCRIPTOR)
-        if found is not None:
-            raise InvalidInput(found[0], f"byte {found[1]} is not valid UTF-8") from None
-        name = method.request.DESCRIPTOR.full_name
-        raise InvalidInput("", f"the request is not a serialised {name}") from None

@@ -13,6 +13,7 @@ from mlmesh.inference.host import Host
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.contracts import load_contracts
+from mlmesh.runtime.done import Done, GiveUp, then
 from mlmesh.runtime.health import Health
 from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
@@ -30,13 +31,13 @@ class NextPredictor:
         self._first = first
         self._pb = contract
 
-    async def Predict(self, request: Any, call: Call) -> Any:
-        answer = await self._first.Predict(
-            predictor_pb2.PredictRequest(model=request.model, features=request.row), call
-        )
-        return self._pb.PredictResponse(
-            scores=dict(zip(answer.labels, answer.probabilities, strict=True))
-        )
+    def Predict(self, request: Any, call: Call, done: Done[Any]) -> GiveUp:
+        asked = predictor_pb2.PredictRequest(model=request.model, features=request.row)
+        return self._first.Predict(asked, call, then(self._answer, done))
+
+    def _answer(self, answer: predictor_pb2.PredictResponse) -> Any:
+        scores = dict(zip(answer.labels, answer.probabilities, strict=True))
+        return self._pb.PredictResponse(scores=scores)
 
 
 async def test_two_versions_of_a_contract_are_served_by_one_process(
@@ -47,7 +48,8 @@ async def test_two_versions_of_a_contract_are_served_by_one_process(
         rpc: Any = importlib.import_module("mlmesh.v2.predictor_pb2_grpc")
         first = predictor_service(host)
         servicer = NextPredictor(PredictorService(host), pb)
-        services = [first, Service(pb.DESCRIPTOR.services_by_name["PredictorService"], servicer)]
+        contract = pb.DESCRIPTOR.services_by_name["PredictorService"]
+        services = [first, Service(contract, servicer, begun={"Predict"})]
         async with (
             running_server("127.0.0.1:0", services, ServerMetrics(registry), Health([])) as port,
             grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,

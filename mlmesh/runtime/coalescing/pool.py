@@ -13,7 +13,6 @@ import grpc
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.coalescing.budget import RetryBudget, pause_before
 from mlmesh.runtime.coalescing.closed import Closed
-from mlmesh.runtime.coalescing.deadlines import Deadlines
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.coalescing.replica import Replica
@@ -21,6 +20,7 @@ from mlmesh.runtime.coalescing.resolver import addresses_of
 from mlmesh.runtime.coalescing.tally import Tally
 from mlmesh.runtime.coalescing.target import Named, Static
 from mlmesh.runtime.contracts import Method
+from mlmesh.runtime.deadlines import Deadlines
 from mlmesh.runtime.errors import DeadlineExceeded, Overloaded
 from mlmesh.runtime.failure import not_available
 

@@ -20,7 +20,6 @@ from google.protobuf.message import DecodeError
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.coalescing.budget import RetryBudget, pause_before
 from mlmesh.runtime.coalescing.closed import Closed
-from mlmesh.runtime.coalescing.deadlines import Deadlines
 from mlmesh.runtime.coalescing.envelope import CALL_BYTES, add_call, settle
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
@@ -29,6 +28,7 @@ from mlmesh.runtime.coalescing.pool import OpenChannel, expire
 from mlmesh.runtime.coalescing.tally import Tally
 from mlmesh.runtime.coalescing.target import Routed
 from mlmesh.runtime.contracts import Method
+from mlmesh.runtime.deadlines import Deadlines
 from mlmesh.runtime.errors import (
     DeadlineExceeded,
     InternalError,

@@ -5,7 +5,7 @@ import time
 
 from hypothesis import given, settings, strategies as st
 
-from mlmesh.runtime.coalescing.deadlines import Deadlines
+from mlmesh.runtime.deadlines import Deadlines
 
 
 @settings(max_examples=20, deadline=None)
