@@ -12,7 +12,7 @@ from mlmesh.inference.session import Array
 from mlmesh.inference.version import Answer, LoadedVersion
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call import Call
-from mlmesh.runtime.done import Done, GiveUp, then
+from mlmesh.runtime.done import Done, GiveUp
 from mlmesh.runtime.errors import Precondition
 from mlmesh.v1 import predictor_pb2 as pb
 from predictor.rows import Encoded, RowReader
@@ -57,18 +57,16 @@ class TabularModel:
         answer = await self._version.run(
             self.rows.arrays(rows), deadline=call.deadline, priority=call.priority
         )
-        return self._scored(answer, len(rows))
+        return self.scored(answer, len(rows))
 
-    def begin(self, row: Encoded, call: Call, done: Done[Scored]) -> GiveUp:
-        """Score one row without a task; for what is raised and told see LoadedVersion.begin."""
-
-        def scored(answer: Answer) -> Scored:
-            return self._scored(answer, 1)
-
+    def begin(self, row: Encoded, call: Call, done: Done[Answer]) -> GiveUp:
+        """Score one row without a task; see LoadedVersion.begin, and `scored` for the answer."""
         inputs = self.rows.arrays([row])
-        return self._version.begin(
-            inputs, then(scored, done), deadline=call.deadline, priority=call.priority
-        )
+        return self._version.begin(inputs, done, deadline=call.deadline, priority=call.priority)
+
+    def scored(self, answer: Answer, rows: int = 1) -> Scored:
+        """What an answer says of so many rows."""
+        return Scored(answer.outputs[self._output].reshape(rows, -1), answer.seconds)
 
     def prediction(self, scores: Array) -> Prediction:
         """What one row of `scores` means."""
@@ -78,9 +76,6 @@ class TabularModel:
         label = self.manifest.labels[best]
         values = scores.tolist()
         return Prediction(Value(string_value=label), label, values[best], values)
-
-    def _scored(self, answer: Answer, rows: int) -> Scored:
-        return Scored(answer.outputs[self._output].reshape(rows, -1), answer.seconds)
 
 
 def tabular(version: LoadedVersion) -> TabularModel:

@@ -32,6 +32,7 @@ class RowReader:
             {name: float(position) for position, name in enumerate(feature.categories)}
             for feature in manifest.features
         ]
+        self._usual = [_usual_of(feature) for feature in manifest.features]
         self._by_name = {feature.name: index for index, feature in enumerate(manifest.features)}
         self._categorical = next((f for f in manifest.features if f.kind == "categorical"), None)
         self._columns = {
@@ -85,10 +86,12 @@ class RowReader:
                 "features",
                 f"{self._categorical.name} is a category, so send named_features instead",
             )
+        row = list(values)
         warnings: list[pb.Warning] = []
-        for index, (value, feature) in enumerate(zip(values, self.features, strict=True)):
-            _check_number(value, feature, f"features[{index}]", warnings)
-        return list(values), warnings
+        for index, (value, (low, high)) in enumerate(zip(row, self._usual, strict=True)):
+            if not low <= value <= high:
+                _check_number(value, self.features[index], f"features[{index}]", warnings)
+        return row, warnings
 
     def _from_names(self, named: Mapping[str, Value]) -> tuple[Encoded, list[pb.Warning]]:
         for name in named:
@@ -126,6 +129,14 @@ def _columns_of(features: Sequence[Feature], tensor: str) -> list[int]:
         (feature.column, index) for index, feature in enumerate(features) if feature.input == tensor
     ]
     return [index for _, index in sorted(mine)]
+
+
+def _usual_of(feature: Feature) -> tuple[float, float]:
+    """Between these a number is fine, and nothing is to be said of it."""
+    low, high = feature.minimum, feature.maximum
+    if low is None or high is None:
+        return -LARGEST, LARGEST
+    return max(low, -LARGEST), min(high, LARGEST)
 
 
 def _check_number(value: float, feature: Feature, at: str, warnings: list[pb.Warning]) -> None:

@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Value
 from google.rpc import status_pb2
 
 from mlmesh.inference.host import Host
+from mlmesh.inference.version import Answer
 from mlmesh.registry.manifest import Feature
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
@@ -37,8 +38,8 @@ class PredictorService:
             model = version.view(tabular)
             row, warnings = model.rows.read(request.features, request.named_features)
 
-            def response(scored: Scored) -> pb.PredictResponse:
-                return _response(model, scored, warnings, call)
+            def response(answer: Answer) -> pb.PredictResponse:
+                return _response(model, model.scored(answer), warnings, call)
 
             return model.begin(row, call, then(response, done))
 

@@ -24,6 +24,7 @@ from mlmesh.inference.options import VersionOptions
 from mlmesh.inference.session import Array, Arrays, RunOptions, Session, stoppable
 from mlmesh.inference.statistics import Spent, Statistics
 from mlmesh.inference.stop import Stop
+from mlmesh.inference.waiting import Waiting
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call_log import MODEL
 from mlmesh.runtime.done import Done, GiveUp, settle
@@ -114,6 +115,15 @@ class LoadedVersion:
         """Keep the version from being unloaded for the length of a block."""
         return Hold(self)
 
+    def _hold(self) -> None:
+        self._users += 1
+        self._unused.clear()
+
+    def _let_go(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._unused.set()
+
     async def unused(self) -> None:
         """Wait until nobody holds the version."""
         await self._unused.wait()
@@ -153,24 +163,15 @@ class LoadedVersion:
         The version is not unloaded before that. Gives what gives the run up; `done` is then told a
         CancelledError.
         """
-        started = time.perf_counter_ns()
-        hold = self.hold()
-
-        def told(answer: Answer | None, error: BaseException | None) -> None:
-            hold.end()
-            counted = self.statistics.success if error is None else self.statistics.fail
-            counted.add(time.perf_counter_ns() - started)
-            done(answer, error)
-
-        nbytes = sum(array.nbytes for array in inputs.values())
+        run = _Begun(self, done)
+        nbytes = sum([array.nbytes for array in inputs.values()])
         try:
-            hold.begin()
             rows = self.shaping.rows_of(inputs)
-            return self._begin(inputs, rows, nbytes, told, deadline, priority)
-        except BaseException:
-            hold.end()
-            self.statistics.fail.add(time.perf_counter_ns() - started)
+            run.waiting = self._begin(inputs, rows, nbytes, run.told, deadline, priority)
+        except BaseException as error:
+            run.count(error)
             raise
+        return run.give_up
 
     async def _answer(self, inputs: Arrays, deadline: float, priority: int) -> Answer:
         rows = self.shaping.rows_of(inputs)
@@ -189,12 +190,16 @@ class LoadedVersion:
     async def _submit(self, inputs: Arrays, rows: int, deadline: float, priority: int) -> Answer:
         nbytes = await _bytes_of(inputs)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        give_up = self._begin(inputs, rows, nbytes, partial(settle, future), deadline, priority)
+        began = time.perf_counter_ns()
+        waiting = self._begin(inputs, rows, nbytes, partial(settle, future), deadline, priority)
         try:
-            return await future
+            answer = await future
         except asyncio.CancelledError:
-            give_up()
+            self._batcher.give_up(waiting)
             raise
+        if (measured := MEASURED.get()) is not None:
+            _measure(measured, answer, began)
+        return answer
 
     def _begin(
         self,
@@ -204,10 +209,8 @@ class LoadedVersion:
         done: Done[Answer],
         deadline: float,
         priority: int,
-    ) -> GiveUp:
-        if (measured := MEASURED.get()) is not None:
-            done = _measuring(measured, done)
-        waiting = self._batcher.begin(
+    ) -> Waiting[Arrays, Answer]:
+        return self._batcher.begin(
             inputs,
             rows,
             done,
@@ -216,7 +219,6 @@ class LoadedVersion:
             deadline=deadline,
             priority=priority,
         )
-        return partial(self._batcher.give_up, waiting)
 
     def _runners(self, session: Session) -> list[RunBatch[Arrays, Answer]]:
         """One for the batch that runs, and one for each that waits for the session's thread."""
@@ -279,22 +281,45 @@ class Hold:
         self._version = version
 
     def __enter__(self) -> LoadedVersion:
-        self.begin()
-        MODEL.set(self._version.names)
-        return self._version
+        version = self._version
+        version._hold()
+        MODEL.set(version.names)
+        return version
 
     def __exit__(self, *_: object) -> None:
-        self.end()
+        self._version._let_go()
 
-    def begin(self) -> None:
-        self._version._users += 1
-        self._version._unused.clear()
 
-    def end(self) -> None:
+class _Begun:
+    """A run that `LoadedVersion.begin` began; it keeps the version from being unloaded."""
+
+    __slots__ = ("_done", "_measured", "_started", "_version", "waiting")
+
+    def __init__(self, version: LoadedVersion, done: Done[Answer]) -> None:
+        self._version = version
+        self._done = done
+        self._measured = MEASURED.get()
+        self._started = time.perf_counter_ns()
+        self.waiting: Waiting[Arrays, Answer] | None = None
+        version._hold()
+
+    def told(self, answer: Answer | None, error: BaseException | None) -> None:
+        self.count(error)
+        if answer is not None and self._measured is not None:
+            _measure(self._measured, answer, self._started)
+        self.waiting = None
+        self._done(answer, error)
+
+    def count(self, error: BaseException | None) -> None:
+        """It has ended."""
         version = self._version
-        version._users -= 1
-        if not version._users:
-            version._unused.set()
+        counted = version.statistics.success if error is None else version.statistics.fail
+        counted.add(time.perf_counter_ns() - self._started)
+        version._let_go()
+
+    def give_up(self) -> None:
+        if self.waiting is not None:
+            self._version._batcher.give_up(self.waiting)
 
 
 def run_batch(
@@ -314,18 +339,10 @@ def run_batch(
     return answers, sum(joined.rows), spent
 
 
-def _measuring(measured: Measured, done: Done[Answer]) -> Done[Answer]:
-    """Tell `done`, and `measured` where the time went."""
-    began = time.perf_counter_ns()
-
-    def told(answer: Answer | None, error: BaseException | None) -> None:
-        if answer is not None:
-            computing = int(answer.seconds * 1e9)
-            waiting = time.perf_counter_ns() - began - computing - answer.batching_ns
-            measured.add(max(0, waiting), answer.batching_ns, computing)
-        done(answer, error)
-
-    return told
+def _measure(measured: Measured, answer: Answer, began: int) -> None:
+    computing = int(answer.seconds * 1e9)
+    waiting = time.perf_counter_ns() - began - computing - answer.batching_ns
+    measured.add(max(0, waiting), answer.batching_ns, computing)
 
 
 async def _bytes_of(inputs: Arrays) -> int:

@@ -65,7 +65,7 @@ class Waiting(Generic[Item, Result]):
         self.key = key
         self.arrived = arrived
         self.span = span
-        self._done = done
+        self._done: Done[Result] | None = done
         self.over = False
         """Whether it was told."""
         self.running: Running | None = None
@@ -88,8 +88,11 @@ class Waiting(Generic[Item, Result]):
         if self.over:
             return
         self.over = True
+        # Let go of: it may know whoever knows this.
+        done, self._done = self._done, None
         try:
-            self._done(result, error)
+            if done is not None:
+                done(result, error)
         except Exception:
             # It is one caller's trouble; the others of the batch have to be told as well.
             logger.exception("what came of an item could not be told")

@@ -10,7 +10,6 @@ from google.rpc import status_pb2
 
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, tracestate_of
 from mlmesh.runtime.chain import Chain
-from mlmesh.runtime.done import GiveUp
 from mlmesh.runtime.errors import (
     Conflict,
     InternalError,
@@ -21,6 +20,7 @@ from mlmesh.runtime.errors import (
     Unavailable,
 )
 from mlmesh.runtime.measured import MEASURED, Measured
+from mlmesh.runtime.unary_call import UnaryCall
 from mlmesh.v1 import mesh_pb2 as pb
 
 MAX_MESSAGE_BYTES = 64 * 2**20
@@ -67,7 +67,9 @@ class MeshService:
     ) -> pb.CarryResponse:
         batch = _Batch(len(request.calls))
         for carried in request.calls:
-            batch.calls.append(begin_carried(self._chain, carried, call, batch.put))
+            one = _Carried(carried, batch.put)
+            batch.calls.append(one)
+            one.begin(self._chain, call)
         try:
             await batch.whole.wait()
         except asyncio.CancelledError:
@@ -80,7 +82,7 @@ class _Batch:
     """The calls of one CarryBatch, and their replies as they come."""
 
     def __init__(self, count: int) -> None:
-        self.calls: list[GiveUp] = []
+        self.calls: list[_Carried] = []
         self.replies: list[pb.Reply] = []
         self.whole = asyncio.Event()
         self._count = count
@@ -91,8 +93,8 @@ class _Batch:
         self._see()
 
     def cancel_all(self) -> None:
-        for give_up in self.calls:
-            give_up()
+        for one in self.calls:
+            one.give_up()
 
     def _see(self) -> None:
         if len(self.replies) == self._count:
@@ -109,7 +111,7 @@ class _CarryStream:
         self._chain = chain
         self._call = call
         self._max_carried = max_carried
-        self._running: dict[int, GiveUp] = {}
+        self._running: dict[int, _Carried] = {}
         self._ready: list[pb.Reply] = []
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -126,8 +128,8 @@ class _CarryStream:
                 for carried in request.calls:
                     self._start(carried)
                 for call_id in request.cancelled:
-                    if give_up := self._running.pop(call_id, None):
-                        give_up()
+                    if one := self._running.pop(call_id, None):
+                        one.give_up()
                         self._changed.set()
                 self._read += 1
                 self._tell_soon()
@@ -174,8 +176,8 @@ class _CarryStream:
 
     def cancel_all(self) -> None:
         running, self._running = self._running, {}
-        for give_up in running.values():
-            give_up()
+        for one in running.values():
+            one.give_up()
 
     def _start(self, carried: pb.Call) -> None:
         if carried.id in self._running:
@@ -185,10 +187,8 @@ class _CarryStream:
             full = Overloaded(f"calls: {self._max_carried} are under way on this stream already")
             self._put(pb.Reply(id=carried.id, status=full.status()))
         else:
-            self._running[carried.id] = _not_begun
-            give_up = begin_carried(self._chain, carried, self._call, self._reply)
-            if carried.id in self._running:
-                self._running[carried.id] = give_up
+            self._running[carried.id] = one = _Carried(carried, self._reply)
+            one.begin(self._chain, self._call)
 
     def _reply(self, reply: pb.Reply) -> None:
         # Nobody waits for the reply of a call that was cancelled.
@@ -200,35 +200,41 @@ class _CarryStream:
         self._changed.set()
 
 
-def begin_carried(
-    chain: Chain, carried: pb.Call, outer: Call, put: Callable[[pb.Reply], None]
-) -> GiveUp:
-    """Begin a carried call; `put` gets its reply, perhaps at once. Gives what gives it up."""
-    measured = Measured()
+class _Carried:
+    """One carried call; `put` gets its reply, perhaps before it is wholly begun."""
 
-    def done(message: Message | None, error: BaseException | None) -> None:
+    __slots__ = ("_begun", "_carried", "_measured", "_put")
+
+    def __init__(self, carried: pb.Call, put: Callable[[pb.Reply], None]) -> None:
+        self._carried = carried
+        self._put = put
+        self._measured = Measured()
+        self._begun: UnaryCall | None = None
+
+    def begin(self, chain: Chain, outer: Call) -> None:
+        carried = self._carried
+        if carried.method.startswith("/mlmesh.v1.MeshService/"):
+            # A message that carries itself would multiply its cost at every level.
+            self._done(None, InvalidInput("method", "cannot be carried"))
+            return
+        token = MEASURED.set(self._measured)
+        try:
+            call = _call_of(carried, outer)
+            self._begun = chain.begin(carried.method, carried.request, call, self._done)
+        except ServingError as error:
+            self._done(None, error)
+        finally:
+            MEASURED.reset(token)
+
+    def give_up(self) -> None:
+        if self._begun is not None:
+            self._begun.give_up()
+
+    def _done(self, message: Message | None, error: BaseException | None) -> None:
         if message is not None:
-            put(_answer(carried, message, measured))
+            self._put(_answer(self._carried, message, self._measured))
         else:
-            put(_failure(carried.id, _status_of(error)))
-
-    if carried.method.startswith("/mlmesh.v1.MeshService/"):
-        # A message that carries itself would multiply its cost at every level.
-        done(None, InvalidInput("method", "cannot be carried"))
-        return _not_begun
-    token = MEASURED.set(measured)
-    try:
-        begun = chain.begin(carried.method, carried.request, _call_of(carried, outer), done)
-        return begun.give_up
-    except ServingError as error:
-        done(None, error)
-        return _not_begun
-    finally:
-        MEASURED.reset(token)
-
-
-def _not_begun() -> None:
-    """What is over already needs not be given up."""
+            self._put(_failure(self._carried.id, _status_of(error)))
 
 
 def _answer(carried: pb.Call, message: Message, measured: Measured) -> pb.Reply:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -14,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.chain import Service
+from mlmesh.runtime.garbage import look_seldom
 from mlmesh.runtime.health import Health, running_health
 from mlmesh.runtime.log_levels import change_level, levels_page
 from mlmesh.runtime.loop_lag import watching_lag
@@ -65,9 +65,7 @@ async def _serve(
         tracing = await stack.enter_async_context(open_tracing(settings, program))
         async with shutdown.ends_the_task():
             services = await stack.enter_async_context(open_services(registry, health))
-        # What was made so far stays. Looking for cycles in it would stop the loop for 0.1 s or so.
-        gc.collect()
-        gc.freeze()
+        look_seldom()
         port = await stack.enter_async_context(
             running_server(
                 settings.grpc_address,

@@ -118,9 +118,11 @@ class UnaryCall:
         current, model = CURRENT.set(call), MODEL.set(NO_MODEL)
         try:
             if served.begin is not None:
-                self._give_up = served.begin(message, call, self._finish)
+                give_up = served.begin(message, call, self._finish)
             else:
-                self._give_up = self._answered_by_a_task(message)
+                give_up = self._answered_by_a_task(message)
+            if not self.over:
+                self._give_up = give_up
         finally:
             self._model = MODEL.get()
             CURRENT.reset(current)
@@ -159,6 +161,8 @@ class UnaryCall:
 
     def _end(self, message: Message | None, error: BaseException | None) -> None:
         self.over = True
+        # Let go of: it knows whoever tells this call.
+        self._give_up = None
         served = self._served
         told = self._books.close(
             served.method, self.call, self._started, error, served.refusal, self._model
