@@ -8,8 +8,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlmesh.inference.batch_run import Answer
 from mlmesh.inference.session import Array, Arrays
-from mlmesh.inference.version import Answer
 from mlmesh.runtime.errors import ServingError
 
 RunWindow = Callable[[Arrays], Coroutine[Any, Any, Answer]]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmesh.inference.batch_run import Answer
 from mlmesh.inference.session import Array, Arrays
-from mlmesh.inference.version import Answer, LoadedVersion
+from mlmesh.inference.version import LoadedVersion
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InvalidInput, Precondition

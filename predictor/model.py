@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from google.protobuf.struct_pb2 import ListValue, Value
 
+from mlmesh.inference.batch_run import Answer
 from mlmesh.inference.session import Array
-from mlmesh.inference.version import Answer, LoadedVersion
+from mlmesh.inference.version import LoadedVersion
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.done import Done, GiveUp

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from google.protobuf.struct_pb2 import Value
 from google.rpc import status_pb2
 
+from mlmesh.inference.batch_run import Answer
 from mlmesh.inference.host import Host
-from mlmesh.inference.version import Answer
 from mlmesh.registry.manifest import Feature
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
@@ -145,7 +145,7 @@ class PredictorService:
 def predictor_service(host: Host, *, max_rows: int = 256, max_explained: int = 256) -> Service:
     """PredictorService for the models of `host`."""
     servicer = PredictorService(host, max_rows=max_rows, max_explained=max_explained)
-    return Service(CONTRACT, servicer, {"StreamPredict": "Predict"}, begun={"Predict"})
+    return Service(CONTRACT, servicer, {"StreamPredict": "Predict"})
 
 
 def _response(

@@ -12,16 +12,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from mlmesh.inference.batch import Shaping
+from mlmesh.inference.batch_run import Answer, bytes_of, parts_of, run_batch
 from mlmesh.inference.batcher import Batcher, RunBatch
 from mlmesh.inference.loading import Opened
 from mlmesh.inference.metrics import InferenceMetrics
 from mlmesh.inference.options import VersionOptions
-from mlmesh.inference.session import Array, Arrays, RunOptions, Session, stoppable
+from mlmesh.inference.session import Arrays, Session, stoppable
 from mlmesh.inference.statistics import Spent, Statistics
 from mlmesh.inference.stop import Stop
 from mlmesh.inference.waiting import Waiting
@@ -31,21 +31,7 @@ from mlmesh.runtime.done import Done, GiveUp, settle
 from mlmesh.runtime.measured import MEASURED, Measured
 from mlmesh.runtime.tracing import MEMBERS, Batch, batch_failed, batch_ran
 
-LONG_WORK = 16_384
-"""Texts that are looked at on the event loop; more of them keep it for milliseconds."""
-
 View = TypeVar("View")
-
-
-class Answer(NamedTuple):
-    """What the graph gave for an item."""
-
-    outputs: Arrays
-    """Every output, with as many rows as the item had."""
-    seconds: float
-    """How long the graph ran for the batch that the item was part of."""
-    batching_ns: int = 0
-    """Nanoseconds that it took to put that batch together and to take its results apart."""
 
 
 class LoadedVersion:
@@ -179,7 +165,7 @@ class LoadedVersion:
             return await self._submit(inputs, rows, deadline, priority)
         answers = [
             await self._submit(part, self.shaping.rows_of(part), deadline, priority)
-            for part in _parts(inputs, rows, self.max_batch)
+            for part in parts_of(inputs, rows, self.max_batch)
         ]
         outputs = {
             name: np.concatenate([answer.outputs[name] for answer in answers])
@@ -188,7 +174,7 @@ class LoadedVersion:
         return Answer(outputs, sum(answer.seconds for answer in answers))
 
     async def _submit(self, inputs: Arrays, rows: int, deadline: float, priority: int) -> Answer:
-        nbytes = await _bytes_of(inputs)
+        nbytes = await bytes_of(inputs)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         began = time.perf_counter_ns()
         waiting = self._begin(inputs, rows, nbytes, partial(settle, future), deadline, priority)
@@ -322,44 +308,7 @@ class _Begun:
             self._version._batcher.give_up(self.waiting)
 
 
-def run_batch(
-    session: Session, shaping: Shaping, items: Sequence[Arrays], options: RunOptions
-) -> tuple[list[Answer], int, Spent]:
-    """Run items as one batch: every item's rows of the answer, all rows, and what it took."""
-    began = time.perf_counter_ns()
-    joined = shaping.join(items)
-    joined_at = time.perf_counter_ns()
-    outputs = session.run(joined.inputs, options)
-    computed_at = time.perf_counter_ns()
-    parts = shaping.part(joined, outputs)
-    parted_at = time.perf_counter_ns()
-    seconds, batching = (computed_at - joined_at) / 1e9, parted_at - computed_at + joined_at - began
-    answers = [Answer(part, seconds, batching) for part in parts]
-    spent = Spent(joined_at - began, computed_at - joined_at, parted_at - computed_at)
-    return answers, sum(joined.rows), spent
-
-
 def _measure(measured: Measured, answer: Answer, began: int) -> None:
     computing = int(answer.seconds * 1e9)
     waiting = time.perf_counter_ns() - began - computing - answer.batching_ns
     measured.add(max(0, waiting), answer.batching_ns, computing)
-
-
-async def _bytes_of(inputs: Arrays) -> int:
-    """What arrays hold; of texts numpy counts the pointers only."""
-    texts = [array for array in inputs.values() if array.dtype.hasobject]
-    size = sum(array.nbytes for array in inputs.values())
-    if sum(array.size for array in texts) > LONG_WORK:
-        return size + await asyncio.to_thread(_length_of, texts)
-    return size + _length_of(texts)
-
-
-def _length_of(texts: Sequence[Array]) -> int:
-    return sum(len(text) for array in texts for text in array.flat)
-
-
-def _parts(inputs: Arrays, rows: int, most: int) -> list[dict[str, Array]]:
-    return [
-        {name: array[start : start + most] for name, array in inputs.items()}
-        for start in range(0, rows, most)
-    ]

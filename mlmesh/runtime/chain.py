@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -53,7 +54,8 @@ class Service:
     """A contract's service and the object that answers its methods.
 
     `servicer` has one method for every rpc, of the rpc's name: `async def (request, call)` for a
-    unary rpc, an async generator `(requests, call)` for a streaming one.
+    unary rpc, an async generator `(requests, call)` for a streaming one. A unary one that is no
+    coroutine, `def (request, call, done)`, costs its calls no task; see `Begin`.
     """
 
     contract: ServiceDescriptor
@@ -67,9 +69,6 @@ class Service:
     that can be far larger in memory than on the wire."""
     refusal: Refusal = as_it_is
     """What callers of this service are told of a failure, whoever refused: the chain, too."""
-    begun: Collection[str] = ()
-    """Unary rpcs whose method is no coroutine but `def (request, call, done)`, see `Begin`: calls
-    of them cost no task."""
 
     @property
     def name(self) -> str:
@@ -127,7 +126,7 @@ class Chain:
                 self._add_stream(method, items, check, refusal)
             elif method.unary:
                 unary = getattr(service.servicer, name)
-                answer, begin = (None, unary) if name in service.begun else (unary, None)
+                answer, begin = (unary, None) if iscoroutinefunction(unary) else (None, unary)
                 self._unary[method.path] = Unary(method, answer, begin, check, refusal)
             else:
                 stream = getattr(service.servicer, name)

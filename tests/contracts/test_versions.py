@@ -49,7 +49,7 @@ async def test_two_versions_of_a_contract_are_served_by_one_process(
         first = predictor_service(host)
         servicer = NextPredictor(PredictorService(host), pb)
         contract = pb.DESCRIPTOR.services_by_name["PredictorService"]
-        services = [first, Service(contract, servicer, begun={"Predict"})]
+        services = [first, Service(contract, servicer)]
         async with (
             running_server("127.0.0.1:0", services, ServerMetrics(registry), Health([])) as port,
             grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,

@@ -260,3 +260,34 @@ async def test_only_the_poisonous_fail_in_five_hundred_batches_of_eight() -> Non
                 else:
                     assert str(answer) == f"poison {item}"
     assert ran <= 500 * 15
+
+
+async def test_an_answer_that_cannot_be_told_harms_nobody_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[int | None] = []
+
+    def broken(result: int | None, error: BaseException | None) -> None:
+        raise RuntimeError("broken")
+
+    run = Recorder()
+    run.gate.set()
+    async with Batcher(run) as batcher:
+        batcher.begin(1, 1, broken)
+        batcher.begin(2, 1, lambda result, error: told.append(result))
+
+        assert await batcher.submit(3) == 6
+
+    assert told == [4]
+    assert "could not be told" in caplog.text
+
+
+async def test_what_is_given_up_is_told_so_once() -> None:
+    ends: list[type] = []
+    async with Batcher(Recorder()) as batcher:
+        waiting = batcher.begin(1, 1, lambda result, error: ends.append(type(error)))
+        batcher.give_up(waiting)
+        batcher.give_up(waiting)
+        assert batcher.waiting_rows == 0
+
+    assert ends == [asyncio.CancelledError]

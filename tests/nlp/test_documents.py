@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from mlmesh.inference.batch_run import Answer
 from mlmesh.inference.session import Arrays
-from mlmesh.inference.version import Answer
 from mlmesh.runtime.errors import Overloaded
 from nlp.documents import run_documents
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from mlmesh.inference.batch_run import Answer
 from mlmesh.inference.host import Host
-from mlmesh.inference.version import Answer
 from mlmesh.runtime.call import Call
 from nlp.sentiment import SentimentModel
 from nlp.text_model import LONGEST_PATIENCE

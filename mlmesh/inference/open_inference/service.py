@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from importlib.metadata import version
 
+from mlmesh.inference.batch_run import Answer
 from mlmesh.inference.host import Host
 from mlmesh.inference.open_inference.bounds import check_bounds
 from mlmesh.inference.open_inference.metadata import config_of, metadata_of
@@ -30,7 +31,7 @@ from mlmesh.inference.open_inference.response import response_of, writing_cost
 from mlmesh.inference.open_inference.statistics import statistics_of
 from mlmesh.inference.open_inference.stream import OrderedStream
 from mlmesh.inference.session import Arrays
-from mlmesh.inference.version import Answer, LoadedVersion
+from mlmesh.inference.version import LoadedVersion
 from mlmesh.openinference.v2 import inference_pb2 as pb
 from mlmesh.runtime.call import Call
 from mlmesh.runtime.chain import Service
