@@ -41,7 +41,7 @@ class GatewaySettings(ProgramSettings):
     """Whether calls that wait for the same replica leave together in one message."""
     coalesce_apart: tuple[str, ...] = ()
     """Methods whose calls never do, as JSON: ["/mlmesh.v1.PredictorService/Explain"]."""
-    coalesce_calls: int = Field(default=256, ge=1, le=4096)
+    coalesce_calls: int = Field(default=32, ge=1, le=4096)
     """Most calls of one message."""
     coalesce_bytes: int = Field(default=256 * 2**10, ge=1024, le=16 * 2**20)
     """Most bytes of one message."""

@@ -22,8 +22,9 @@ class Coalescing:
     """Whether calls share messages; else each is a gRPC call of its own."""
     apart: frozenset[str] = frozenset()
     """gRPC paths of methods whose calls never share one."""
-    message_calls: int = 256
-    """The most calls of one message."""
+    message_calls: int = 32
+    """The most calls of one message: as many as a batch usually takes. With more in one message, the
+    two sides of the connection take turns where they could work side by side."""
     message_bytes: int = 256 * 2**10
     """The most bytes of one message; more calls wait for the next."""
     large_bytes: int = 64 * 2**10
