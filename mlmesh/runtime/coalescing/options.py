@@ -23,8 +23,8 @@ class Coalescing:
     apart: frozenset[str] = frozenset()
     """gRPC paths of methods whose calls never share one."""
     message_calls: int = 32
-    """The most calls of one message: as many as a batch usually takes. With more in one message, the
-    two sides of the connection take turns where they could work side by side."""
+    """The most calls of one message. With more, the two ends of the stream take turns where they
+    could work side by side."""
     message_bytes: int = 256 * 2**10
     """The most bytes of one message; more calls wait for the next."""
     large_bytes: int = 64 * 2**10
