@@ -15,11 +15,12 @@ class Asset:
     content: bytes
     headers: Headers = ()
     tag: str = field(init=False)
-    """Stands for the content; another content has another."""
+    """Stands for the content; another content has another. It is a weak one, for the content may be
+    sent packed or as it is."""
 
     def __post_init__(self) -> None:
         digest = hashlib.sha256(self.content).hexdigest()[:32]
-        object.__setattr__(self, "tag", f'"{digest}"')
+        object.__setattr__(self, "tag", f'W/"{digest}"')
 
     def answer(self, request: Request) -> Response:
         """The content, or 304 for those whose If-None-Match has its tag."""
@@ -36,4 +37,4 @@ class Asset:
 
     def _is_had(self, tags: str) -> bool:
         had = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
-        return self.tag in had or "*" in had
+        return self.tag.removeprefix("W/") in had or "*" in had

@@ -8,6 +8,8 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from gateway.open_inference.refusal import message_of
+from gateway.origin import ForeignOrigin
+from gateway.protocol import HeadTooLarge, HeadTooSlow
 from gateway.request import JSON, PROTOBUF
 from gateway.routes import WrongVerb
 from gateway.scalar_schema import ANY_SCHEMA, Schema
@@ -28,37 +30,54 @@ from mlmesh.runtime.failure import Relayed
 
 NAMES = {
     "400": "BadRequest",
+    "403": "Forbidden",
     "404": "NotFound",
     "405": "MethodNotAllowed",
+    "408": "RequestTimeout",
     "409": "Conflict",
     "413": "ContentTooLarge",
     "415": "UnsupportedMediaType",
     "429": "TooManyRequests",
+    "431": "HeadersTooLarge",
     "500": "InternalServerError",
     "501": "NotImplemented",
     "503": "ServiceUnavailable",
     "504": "GatewayTimeout",
 }
-ERRORS = {status: {"$ref": f"#/components/responses/{name}"} for status, name in NAMES.items()}
+_EARLY = ("408", "431")
+"""Of requests whose headers cannot be read: nobody knows what and who they are for."""
+_ONLY_SOCKETS = ("403",)
+_ALL = {status: {"$ref": f"#/components/responses/{name}"} for status, name in NAMES.items()}
+ERRORS = {status: error for status, error in _ALL.items() if status not in _ONLY_SOCKETS}
 """The answers to failed requests, of every operation that a contract describes."""
+SOCKET_ERRORS = {status: _ALL[status] for status in _ONLY_SOCKETS}
+"""More of them, to handshakes."""
+EARLY_ERRORS = {status: _ALL[status] for status in _EARLY}
+"""Those of every path."""
 OPEN_INFERENCE_ERRORS = {
-    status: {"$ref": f"#/components/responses/OpenInference{name}"}
-    for status, name in NAMES.items()
+    status: error
+    if status in _EARLY
+    else {"$ref": f"#/components/responses/OpenInference{NAMES[status]}"}
+    for status, error in ERRORS.items()
 }
 """The same in the Open Inference Protocol's dialect."""
 
 REQUEST_ID: Schema = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+SERVER_TIMING: Schema = {"Server-Timing": {"$ref": "#/components/headers/ServerTiming"}}
 
 # A google.rpc.Status; without a schema, a media type is bytes.
 _SERIALISED: Schema = {PROTOBUF: {}}
 _TEXTS = {
     "400": "The request is wrong; the message begins with the field that is to blame.",
+    "403": "Pages of this origin may not open WebSockets here.",
     "404": "There is no such path, model or version.",
     "405": "The path is there, but not for this HTTP method.",
+    "408": "The headers did not arrive in time.",
     "409": "What is to be made is there already, or something else changed it meanwhile.",
     "413": "The request is larger than allowed.",
     "415": "The body has a media type that is not understood.",
     "429": "The caller's quota is used up.",
+    "431": "The headers are larger than allowed.",
     "500": "Something went wrong inside.",
     "501": "This is not served here.",
     "503": "The service is away or has too much to do.",
@@ -80,6 +99,13 @@ def error_headers() -> dict[str, Schema]:
             "description": "The caller's X-Request-Id, or the one that was made for it.",
             "schema": text,
         },
+        "ServerTiming": {
+            "description": (
+                "Milliseconds in the model's queue, in putting batches together, in the model and "
+                "in the gateway: queue;dur=0.1, batch;dur=0.1, compute;dur=0.1, gateway;dur=0.1."
+            ),
+            "schema": text,
+        },
         "RetryAfter": {
             "description": "Seconds after which to try again.",
             "schema": {"type": "integer", "minimum": 1},
@@ -93,8 +119,13 @@ def error_responses() -> dict[str, Schema]:
     """Components: the answers, in both dialects."""
     responses: dict[str, Schema] = {}
     for status, error in _examples().items():
-        name = NAMES[status]
-        responses[name] = _response(status, "Error", error_body(error.status()), _SERIALISED)
+        name, body = NAMES[status], error_body(error.status())
+        if status in _EARLY:
+            responses[name] = _response(status, "Error", body, headers={})
+            continue
+        responses[name] = _response(status, "Error", body, _SERIALISED)
+        if status in _ONLY_SOCKETS:
+            continue
         responses[f"OpenInference{name}"] = _response(
             status, "OpenInferenceError", {"error": message_of(error)}
         )
@@ -110,11 +141,17 @@ def error_schemas() -> dict[str, Schema]:
     }
 
 
-def _response(status: str, schema: str, example: Any, others: Schema | None = None) -> Schema:
+def _response(
+    status: str,
+    schema: str,
+    example: Any,
+    others: Schema | None = None,
+    headers: Schema = REQUEST_ID,
+) -> Schema:
     content = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
     return {
         "description": _TEXTS[status],
-        "headers": REQUEST_ID | _HEADERS.get(status, {}),
+        "headers": headers | _HEADERS.get(status, {}),
         "content": {JSON: content} | (others or {}),
     }
 
@@ -123,12 +160,15 @@ def _examples() -> dict[str, ServingError]:
     """Failures as they happen, so that an example cannot differ from an answer."""
     return {
         "400": InvalidInput("features", "expected 4 (x, y, z, w), got 3"),
+        "403": ForeignOrigin("Origin: pages of this origin may not open WebSockets here"),
         "404": ModelNotFound("model: there is none named 'pinguins'; there is penguins"),
         "405": WrongVerb(["GET", "HEAD"]),
+        "408": HeadTooSlow("headers: they did not arrive within 10 s"),
         "409": Conflict("label: 'canary' was changed meanwhile, read it again"),
         "413": TooLarge("body: larger than 25165824 bytes, the most that is taken"),
         "415": UnsupportedMediaType("Content-Type", "send application/json in UTF-8"),
         "429": _told_when("QUOTA", "the quota is used up, try again later"),
+        "431": HeadTooLarge("headers: larger than 65536 bytes, the most taken"),
         "500": InternalError(),
         "501": Unsupported("path: /v2/trace/setting is not served here"),
         "503": _told_when("QUEUE_FULL", "1024 rows are waiting for this model, try again later"),

@@ -18,6 +18,7 @@ from gateway.page_schema import page_paths
 from gateway.routes import Binding, Routes
 from gateway.scalar_schema import Schema
 from gateway.schema import Schemas
+from gateway.socket_schema import socket_operation
 from mlmesh.runtime.contracts import Contracts
 
 _DESCRIPTION = (
@@ -74,13 +75,22 @@ def _paths(routes: Routes, operations: Operations) -> dict[str, dict[str, Any]]:
             item[verb] = operation
         else:
             item.setdefault("x-additionalOperations", {})[binding.verb] = operation
+    for binding in routes.bindings:
+        if binding.method.descriptor.client_streaming:
+            pattern = binding.pattern
+            shared = names[pattern.segments, pattern.verb]
+            # Whatever verb the contract names, a handshake is a GET.
+            item = paths[openapi_path(pattern, shared)]
+            if "get" not in item:
+                name = _operation_id(binding, ids, "_WebSocket")
+                item["get"] = socket_operation(operations, binding, name, shared)
     return paths
 
 
-def _operation_id(binding: Binding, ids: set[str]) -> str:
+def _operation_id(binding: Binding, ids: set[str], kind: str = "") -> str:
     """A name not in `ids`, where it is then."""
     descriptor = binding.method.descriptor
-    name = first = f"{descriptor.containing_service.name}_{descriptor.name}"
+    name = first = f"{descriptor.containing_service.name}_{descriptor.name}{kind}"
     number = 1
     while name in ids:
         number += 1

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.comment import Comments
 from gateway.dialect import answers_message
-from gateway.error_schema import ERRORS, REQUEST_ID
+from gateway.error_schema import ERRORS, REQUEST_ID, SERVER_TIMING
 from gateway.field_path import fields_along, leaves_of
 from gateway.field_rules import required_fields
 from gateway.intake import upload_in
@@ -107,16 +107,19 @@ class Operations:
         }
         if descriptor.GetOptions().deprecated:
             operation["deprecated"] = True
-        parameters = [*self._path(binding, names), *self._query(binding)]
-        operation["parameters"] = [*parameters, *CALL_PARAMETERS]
+        operation["parameters"] = self.parameters(binding, names)
         if binding.body:
             operation["requestBody"] = self._request_body(binding)
         answer = {
             "description": self._answer_text(binding),
-            "headers": REQUEST_ID,
+            "headers": REQUEST_ID | (SERVER_TIMING if binding.method.unary else {}),
             "content": self._answer(binding),
         }
         return operation | {"responses": {"200": answer} | ERRORS}
+
+    def parameters(self, binding: Binding, names: list[str]) -> list[Schema]:
+        """Of path, query and headers. `names` are those of the path's wildcards."""
+        return [*self._path(binding, names), *self._query(binding), *CALL_PARAMETERS]
 
     def _path(self, binding: Binding, names: list[str]) -> Iterator[Schema]:
         for gap, name in zip(gaps_of(binding.pattern), names, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.error_schema import ERRORS, REQUEST_ID
+from gateway.error_schema import EARLY_ERRORS, ERRORS, REQUEST_ID
 from gateway.request import JSON
 from gateway.scalar_schema import Schema
 
@@ -33,7 +33,7 @@ def page_paths() -> dict[str, dict[str, Any]]:
 
 def _page(name: str, summary: str, content: Schema, others: Schema | None = None) -> dict[str, Any]:
     answer = {"description": f"{summary}.", "headers": REQUEST_ID, "content": content}
-    responses = {"200": answer} | (others or {})
+    responses = {"200": answer} | (others or {}) | EARLY_ERRORS
     return {"get": {"operationId": name, "summary": summary, "tags": [TAG], "responses": responses}}
 
 

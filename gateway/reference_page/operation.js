@@ -27,7 +27,7 @@ function body(operation, schemas) {
     parameters.length ? parametersView(parameters, schemas) : null,
     said.requestBody ? requestView(said.requestBody, schemas) : null,
     answersView(said.responses, schemas),
-    tryIt(operation, parameters, schemas),
+    said["x-websocket"] ? framesView(said["x-websocket"], schemas) : tryIt(operation, parameters, schemas),
   );
 }
 
@@ -48,6 +48,12 @@ function mediaView(type, schema, schemas) {
   const head = element("p", {}, element("code", {}, type), " ", schema.$ref ? schemas.typeOf(schema) : "");
   return element("div", { className: "media" }, head,
     inner ? schemas.fields(inner) : element("p", { className: "type" }, schemas.typeOf(schema)));
+}
+
+// Frames go both ways, which no form here can try.
+function framesView({ subprotocols, sent, received }, schemas) {
+  return section("Frames", element("p", {}, `Subprotocols: ${subprotocols.join(", ")}`),
+    mediaView("sent", sent, schemas), mediaView("received", received, schemas));
 }
 
 function answersView(responses, schemas) {

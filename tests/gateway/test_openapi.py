@@ -11,6 +11,8 @@ from openapi_spec_validator import validate
 from gateway.error_schema import ERRORS, OPEN_INFERENCE_ERRORS
 from gateway.open_inference.path import ROUTES as OPEN_INFERENCE_ROUTES, Act, target_of
 from gateway.routes import Routes
+from gateway.schema import COMPONENTS
+from gateway.socket_schema import EXTENSION
 from mlmesh.runtime.contracts import load_contracts
 from tests.gateway.compiled_contract import contracts_of, service_of
 from tests.gateway.zoo import (
@@ -43,7 +45,7 @@ def test_every_binding_is_an_operation(document: dict[str, Any], routes: Routes)
     found = [
         routes.find(verb, _filled(path, operation)).binding
         for path, verb, operation in operations_of(document)
-        if operation["tags"] not in WITHOUT_CONTRACT
+        if operation["tags"] not in WITHOUT_CONTRACT and EXTENSION not in operation
     ]
 
     assert sorted(map(id, found)) == sorted(map(id, routes.bindings))
@@ -73,7 +75,9 @@ def test_every_operation_says_how_it_fails(document: dict[str, Any], routes: Rou
         assert operation["summary"]
         if operation["tags"] != ["Operations"]:
             errors = OPEN_INFERENCE_ERRORS if path.startswith("/v2") else ERRORS
-            assert set(operation["responses"]) == {"200", *errors}
+            more = {"101", "403"} if EXTENSION in operation else {"200"}
+            assert set(operation["responses"]) == {*more, *errors}
+        assert {"408", "431"} <= set(operation["responses"])
     for name, response in responses.items():
         dialect = "OpenInferenceError" if name.startswith("OpenInference") else "Error"
         media = response["content"]["application/json"]
@@ -85,11 +89,45 @@ def test_every_operation_says_how_it_fails(document: dict[str, Any], routes: Rou
 
 @BOTH
 def test_every_answer_carries_the_request_id(document: dict[str, Any], routes: Routes) -> None:
-    answers = [operation["responses"]["200"] for _, _, operation in operations_of(document)] + list(
-        document["components"]["responses"].values()
-    )
+    operations = [operation["responses"] for _, _, operation in operations_of(document)]
+    answers = [responses.get("200") or responses["101"] for responses in operations]
+    failures = document["components"]["responses"]
 
     assert all("X-Request-Id" in answer["headers"] for answer in answers)
+    assert {name for name, one in failures.items() if "X-Request-Id" not in one["headers"]} == {
+        "RequestTimeout",
+        "HeadersTooLarge",
+    }
+
+
+@BOTH
+def test_what_takes_a_stream_can_be_spoken_to_over_a_websocket(
+    document: dict[str, Any], routes: Routes
+) -> None:
+    streams = {
+        binding.pattern for binding in routes.bindings if binding.method.descriptor.client_streaming
+    }
+    sockets = {
+        path: operation for path, _, operation in operations_of(document) if EXTENSION in operation
+    }
+
+    assert len(sockets) == len(streams) > 0
+    for path, operation in sockets.items():
+        told = operation[EXTENSION]
+        assert document["paths"][path]["get"] is operation
+        assert told["subprotocols"] == ["mlmesh.v1.json", "mlmesh.v1.protobuf"]
+        for schema in (told["sent"], told["received"]):
+            assert schema["$ref"].removeprefix(COMPONENTS) in document["components"]["schemas"]
+
+
+def test_answers_of_one_message_say_where_their_time_went() -> None:
+    answers = {
+        path: SHIPPED["paths"][path]["post"]["responses"]["200"]["headers"]
+        for path in ("/v1/models/{model}:predict", "/v1/models:streamPredict")
+    }
+
+    assert [("Server-Timing" in headers) for headers in answers.values()] == [True, False]
+    assert "ServerTiming" in SHIPPED["components"]["headers"]
 
 
 def test_what_is_served_of_the_open_inference_protocol_is_in_the_document() -> None:

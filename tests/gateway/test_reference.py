@@ -37,14 +37,29 @@ async def test_a_page_that_is_had_is_not_sent_again(http: httpx.AsyncClient) -> 
         first = await http.get(path)
         tag = first.headers["etag"]
 
-        again = await http.get(path, headers={"if-none-match": f'"other", W/{tag}'})
+        again = await http.get(path, headers={"if-none-match": f'"other", {tag}'})
+        strong = await http.get(path, headers={"if-none-match": tag.removeprefix("W/")})
         other = await http.get(path, headers={"if-none-match": '"other"'})
         head = await http.head(path)
 
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert strong.status_code == 304
         assert (other.status_code, other.content) == (200, first.content)
         assert first.headers["cache-control"] == "no-cache"
         assert (head.status_code, head.headers["etag"], head.content) == (200, tag, b"")
+
+
+async def test_packed_and_plain_forms_share_a_tag_that_does_not_say_that_they_are_equal(
+    http: httpx.AsyncClient,
+) -> None:
+    forms = [
+        await http.get("/openapi.json", headers={"accept-encoding": encoding})
+        for encoding in ("identity", "gzip", "deflate")
+    ]
+
+    assert [form.headers.get("content-encoding") for form in forms] == [None, "gzip", "deflate"]
+    [tag] = {form.headers["etag"] for form in forms}
+    assert tag.startswith('W/"')
 
 
 async def test_only_what_is_there_can_be_had_and_only_read(http: httpx.AsyncClient) -> None:
@@ -109,7 +124,13 @@ async def test_every_operation_opens(page: Page) -> None:
     await page.evaluate("document.querySelectorAll('.operation').forEach(one => one.open = true)")
 
     count = await operations.count()
-    await expect(page.locator(".operation > .body > form.try")).to_have_count(count)
+    forms = page.locator(".operation > .body > form.try")
+    # WebSockets have frames in the place of a form.
+    frames = page.locator(".operation > .body > section:has(> h3:text-is('Frames'))")
+    sockets = await operations.filter(has=page.get_by_text("(WebSocket)")).count()
+    await expect(frames).to_have_count(sockets)
+    await expect(forms).to_have_count(count - sockets)
+    assert sockets
     # Parameters, bodies and answers, and what is folded in them.
     await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     await expect(page.locator(".answer .media").first).to_be_visible()
