@@ -201,6 +201,7 @@ def _coalescing(settings: GatewaySettings) -> Coalescing:
         message_bytes=settings.coalesce_bytes,
         large_bytes=settings.coalesce_large_bytes,
         messages=settings.coalesce_messages,
+        stream_seconds=settings.coalesce_stream_seconds,
         patience_seconds=settings.patience_seconds,
         silence_seconds=settings.silence_seconds,
         resolve_seconds=settings.resolve_seconds,

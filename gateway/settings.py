@@ -49,6 +49,8 @@ class GatewaySettings(ProgramSettings):
     """Size from which on a request is a call of its own, to hold nobody up."""
     coalesce_messages: int = Field(default=2, ge=1, le=64)
     """Messages that a replica may have been sent and not yet read."""
+    coalesce_stream_seconds: float = Field(default=3600.0, gt=0, le=43_200)
+    """Seconds after which the stream to a replica is replaced, with no call lost."""
     patience_seconds: float = Field(default=0.5, ge=0, allow_inf_nan=False)
     """Seconds that calls wait for a service that has no replica just now; then they are refused."""
     silence_seconds: float = Field(default=2.0, gt=0, allow_inf_nan=False)

@@ -39,6 +39,8 @@ class Coalescing:
     """How long a target may be without any replica before its calls fail."""
     silence_seconds: float = 2.0
     """How long a replica with calls may say nothing before others get them."""
+    stream_seconds: float = 3600.0
+    """After which a stream gets a successor: servers bound how long one may live."""
     resolve_seconds: float = 30.0
     """Between two looks at the addresses of a `dns:///` target."""
     attempts: int = 4

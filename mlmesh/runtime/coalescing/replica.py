@@ -7,26 +7,20 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from mlmesh.runtime.coalescing.beside import Beside
-from mlmesh.runtime.coalescing.envelope import CALL_BYTES, add_call, settle
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
 from mlmesh.runtime.coalescing.state import Keeper, State
-from mlmesh.v1 import mesh_pb2 as pb
+from mlmesh.runtime.coalescing.stream import CarryStream
 
 logger = logging.getLogger(__name__)
 
 CARRY = "/mlmesh.v1.MeshService/Carry"
-MOST_CANCELLED = 4096
-"""Ids given up in one message."""
-HELLO_SECONDS = 2.0
-"""For a server to say the first word of a stream."""
 AGAIN_SECONDS = 0.1
 """Before a stream that ended is opened again."""
 
@@ -47,18 +41,11 @@ class Replica:
         """It has calls and says nothing: only who finds no other replica gives it more."""
         self._options = options
         self._keeper = keeper
-        self._largest = options.message_bytes
         self._queue: deque[PendingCall] = deque()
-        self._carried: dict[int, PendingCall] = {}
         self._beside = Beside(channel, options.failure, self._lose_one)
-        self._cancelled: list[int] = []
-        self._count = 0
-        self._sent = 0
-        self._taken = 0
-        self._stream: Any = None
-        self._writing = False
-        self._due = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._stream: CarryStream | None = None
+        """The one that takes calls; others may still answer theirs."""
+        self._streams: dict[CarryStream, asyncio.Task[None]] = {}
         self._running = asyncio.create_task(self._run())
 
     @property
@@ -71,46 +58,42 @@ class Replica:
 
     @property
     def busy(self) -> bool:
-        return bool(self._carried or self._queue or self._beside)
+        carried = any(stream.carried for stream in self._streams)
+        return bool(carried or self._queue or self._beside)
 
     def take(self, pending: PendingCall) -> None:
         pending.holder = self
         self.load += pending.weight
-        options = self._options
+        options, stream = self._options, self._stream
         if (
-            self.state is not State.CARRYING
+            stream is None
+            or self.state is not State.CARRYING
             or not options.enabled
-            or len(pending.request) >= min(options.large_bytes, self._largest)
+            or len(pending.request) >= min(options.large_bytes, stream.largest)
             or pending.method.path in options.apart
         ):
             self._keeper.sent(1)
             self._beside.send(pending)
             return
         self._queue.append(pending)
-        self._flush_soon()
+        stream.flush_soon()
 
     def let_go(self, pending: PendingCall) -> None:
         self.load -= pending.weight
-        if pending.number:
-            if self._carried.pop(pending.number, None) is not None:
-                self._cancelled.append(pending.number)
-                self._flush_soon()
-            pending.number = 0
-        else:
-            self._beside.give_up(pending)
+        self._beside.give_up(pending)
 
     def probe(self) -> None:
-        """Send a message without calls, for an answer that says that it is alive."""
-        if self.state is State.CARRYING and not self._writing:
-            self._write(pb.CarryRequest())
+        """Ask for a sign of life."""
+        if self.state is State.CARRYING and self._stream is not None:
+            self._stream.probe()
 
     def take_back(self, wanted: Callable[[PendingCall], bool]) -> list[PendingCall]:
         """Give up the calls that are `wanted` elsewhere, and those that were never sent."""
         calls = self._unsent()
-        for pending in [*self._carried.values(), *self._beside.calls()]:
+        carried = [pending for stream in self._streams for pending in stream.carried.values()]
+        for pending in [*carried, *self._beside.calls()]:
             if wanted(pending):
-                self.let_go(pending)
-                pending.holder = None
+                pending.withdraw()
                 calls.append(pending)
         return calls
 
@@ -122,69 +105,79 @@ class Replica:
     async def close(self) -> None:
         """Let go of everything, at once; calls that it still has are lost."""
         self.state = State.LEAVING
-        self._running.cancel()
         self._beside.close()
-        for task in self._tasks:
+        tasks = [self._running, *self._streams.values()]
+        for task in tasks:
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._running
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.channel.close()
+
+    def opened(self, stream: CarryStream) -> None:
+        before, self._stream = self._stream, stream
+        if before is not None:
+            before.retire()
+        self._turn(State.CARRYING)
+        if self._queue:
+            stream.flush_soon()
+
+    def heard_of(self) -> None:
+        self.heard = time.monotonic()
+        if self.silent:
+            self._turn(self.state)
+
+    def sent(self, calls: int) -> None:
+        self._keeper.sent(calls)
 
     async def _run(self) -> None:
         """Keep a stream open for as long as there is a server that knows it."""
         while self.state is not State.LEAVING or self.busy:
             try:
-                await self._converse()
-            except asyncio.CancelledError:
-                raise
+                await self._outlived()
             except Exception:
-                # Whatever it was, the next stream begins anew.
-                logger.exception("carrying calls failed", extra={"replica": self.address})
-                self._lose(begun=True)
+                logger.exception("no stream was opened", extra={"replica": self.address})
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _outlived(self) -> None:
+        """Open a stream; come back when it has ended, or is so old that it needs a successor."""
+        await self.channel.channel_ready()
+        carry: Any = self.channel.stream_stream(CARRY)
+        stream = CarryStream(carry(), self._queue, self._options, self)
+        task = self._streams[stream] = asyncio.create_task(self._lived(stream))
+        old = False
+        while not (task.done() or old):
+            await asyncio.wait({task}, timeout=self._options.stream_seconds)
+            old = self._stream is stream and self.state is State.CARRYING
+        if task.done():
             await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _converse(self) -> None:
-        """One stream, from its opening to its end."""
-        carry: Any = self.channel.stream_stream(CARRY)
-        await self.channel.channel_ready()
-        stream = carry()
+    async def _lived(self, stream: CarryStream) -> None:
+        """A stream, from its opening to its end."""
+        begun = True
         try:
-            first = await asyncio.wait_for(stream.read(), HELLO_SECONDS)
-            if first is grpc.aio.EOF:
-                return
-            self._open(stream, first)
-            while (message := await stream.read()) is not grpc.aio.EOF:
-                self._dispatch(message)
-            # The server is leaving: what it has not answered it has never begun.
-            self._lose(begun=False)
+            await stream.converse()
+            begun = False
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                await self._serve_plainly()
-            self._lose(begun=True)
+                await self._serve_plainly(stream)
         except TimeoutError:
             # Whatever it takes the call for, it is not Carry.
-            stream.cancel()
-            await self._serve_plainly()
-            self._lose(begun=True)
+            stream.close()
+            await self._serve_plainly(stream)
         except DecodeError:
             logger.error("replies cannot be read", extra={"replica": self.address})
-            self._lose(begun=True)
+        except Exception:
+            # Whatever it was, the next stream begins anew.
+            logger.exception("carrying calls failed", extra={"replica": self.address})
         finally:
-            self._stream = None
-            stream.cancel()
+            del self._streams[stream]
+            stream.close()
+            self._lose(stream, begun=begun)
 
-    def _open(self, stream: Any, first: bytes) -> None:
-        hello = pb.CarryResponse.FromString(first)
-        self._sent = self._taken = 0
-        self._largest = self._options.message_bytes
-        if hello.max_message_bytes:
-            self._largest = min(self._largest, hello.max_message_bytes - CALL_BYTES)
-        self._cancelled.clear()
-        self._stream = stream
-        self._turn(State.CARRYING)
-
-    async def _serve_plainly(self) -> None:
+    async def _serve_plainly(self, stream: CarryStream) -> None:
         """Take calls until the connection is lost."""
+        if self._stream not in (None, stream):
+            # The server did know Carry, and is only too busy for a successor.
+            return
         self._turn(State.PLAIN)
         state = self.channel.get_state()
         while state is grpc.ChannelConnectivity.READY:
@@ -198,19 +191,16 @@ class Replica:
         self.silent = False
         self._keeper.changed()
 
-    def _lose(self, *, begun: bool) -> None:
-        """The stream has ended: give its calls back."""
-        self._stream = None
-        if self.state is not State.LEAVING:
-            self.state = State.CONNECTING
-        unsent = self._unsent()
-        carried = list(self._carried.values())
-        self._carried.clear()
-        for pending in carried:
-            pending.number = 0
-            self.load -= pending.weight
-            pending.holder = None
-        self._keeper.changed()
+    def _lose(self, stream: CarryStream, *, begun: bool) -> None:
+        """It has ended: give its calls back."""
+        unsent: list[PendingCall] = []
+        if self._stream in (None, stream):
+            self._stream = None
+            if self.state is not State.LEAVING:
+                self.state = State.CONNECTING
+            unsent = self._unsent()
+            self._keeper.changed()
+        carried = stream.give_back()
         self._keeper.lost(unsent, begun=False)
         self._keeper.lost(carried, begun=begun)
 
@@ -227,92 +217,3 @@ class Replica:
             self.load -= pending.weight
             pending.holder = None
         return calls
-
-    def _flush_soon(self) -> None:
-        if not self._due and not self._writing:
-            # Whatever else comes in this turn of the loop leaves with it.
-            self._due = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._due = False
-        if self._writing or self._stream is None:
-            return
-        message = None
-        if self._queue and self._sent - self._taken < self._options.messages:
-            message = self._next_message()
-        if self._cancelled:
-            message = message or pb.CarryRequest()
-            message.cancelled.extend(self._cancelled[:MOST_CANCELLED])
-            del self._cancelled[:MOST_CANCELLED]
-        if message is not None:
-            self._write(message)
-
-    def _next_message(self) -> pb.CarryRequest | None:
-        """As many of the calls that wait as one message takes; None when nobody waits any more."""
-        queue, carried, options = self._queue, self._carried, self._options
-        room = min(options.message_calls, options.carried - len(carried))
-        message = pb.CarryRequest()
-        size = count = 0
-        number = self._sent + 1
-        now = time.monotonic()
-        while queue and count < room:
-            pending = queue[0]
-            if pending.holder is not self:
-                queue.popleft()
-                continue
-            size += len(pending.request) + CALL_BYTES
-            if count and size > self._largest:
-                break
-            queue.popleft()
-            left = pending.call.deadline - now
-            if left <= 0:
-                # Its deadline is a tick away; whoever watches those tells the caller.
-                continue
-            self._count += 1
-            pending.number = self._count
-            pending.message = number
-            carried[self._count] = pending
-            add_call(message, self._count, pending, left)
-            count += 1
-        if not count:
-            return None
-        self._keeper.sent(count)
-        return message
-
-    def _write(self, message: pb.CarryRequest) -> None:
-        self._sent += 1
-        self._writing = True
-        writing = asyncio.get_running_loop().create_task(self._written(self._stream, message))
-        self._tasks.add(writing)
-        writing.add_done_callback(self._tasks.discard)
-
-    async def _written(self, stream: Any, message: pb.CarryRequest) -> None:
-        try:
-            await stream.write(message.SerializeToString())
-        except Exception as error:
-            # The reader learns of it as well, and knows what to do.
-            logger.debug("a message was not sent", extra={"reason": repr(error)})
-        finally:
-            self._writing = False
-            if self._queue or self._cancelled:
-                self._flush()
-
-    def _dispatch(self, message: bytes) -> None:
-        response = pb.CarryResponse.FromString(message)
-        self.heard = time.monotonic()
-        if self.silent:
-            self._turn(self.state)
-        taken = response.taken
-        carried = self._carried
-        for reply in response.replies:
-            pending = carried.pop(reply.id, None)
-            if pending is None:
-                # It was given up, or never asked for.
-                continue
-            taken = max(taken, pending.message)
-            pending.number = 0
-            settle(pending, reply)
-        self._taken = max(self._taken, min(taken, self._sent))
-        if self._queue and not self._writing:
-            self._flush()

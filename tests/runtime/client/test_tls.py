@@ -83,6 +83,6 @@ async def test_a_server_with_the_certificate_of_another_is_not_called(
         async with connect(called, tls=Tls(roots), coalesce=coalesce) as channel:
             call: Any = channel.unary_unary(PREDICT)
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await call(b"", timeout=5)
+                await call(b"", timeout=30)
 
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
