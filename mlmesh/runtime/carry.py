@@ -88,7 +88,7 @@ class _Batch:
         self._count = count
         self._see()
 
-    def put(self, reply: pb.Reply) -> None:
+    def put(self, carried: _Carried, reply: pb.Reply) -> None:
         self.replies.append(reply)
         self._see()
 
@@ -190,9 +190,10 @@ class _CarryStream:
             self._running[carried.id] = one = _Carried(carried, self._reply)
             one.begin(self._chain, self._call)
 
-    def _reply(self, reply: pb.Reply) -> None:
-        # Nobody waits for the reply of a call that was cancelled.
-        if self._running.pop(reply.id, None) is not None:
+    def _reply(self, carried: _Carried, reply: pb.Reply) -> None:
+        # Nobody waits for the reply of a call that was cancelled; its id may be another's by now.
+        if self._running.get(reply.id) is carried:
+            del self._running[reply.id]
             self._put(reply)
 
     def _put(self, reply: pb.Reply) -> None:
@@ -201,11 +202,11 @@ class _CarryStream:
 
 
 class _Carried:
-    """One carried call; `put` gets its reply, perhaps before it is wholly begun."""
+    """One carried call; `put` gets it and its reply, perhaps before it is wholly begun."""
 
     __slots__ = ("_begun", "_carried", "_measured", "_put")
 
-    def __init__(self, carried: pb.Call, put: Callable[[pb.Reply], None]) -> None:
+    def __init__(self, carried: pb.Call, put: Callable[[_Carried, pb.Reply], None]) -> None:
         self._carried = carried
         self._put = put
         self._measured = Measured()
@@ -231,10 +232,11 @@ class _Carried:
             self._begun.give_up()
 
     def _done(self, message: Message | None, error: BaseException | None) -> None:
-        if message is not None:
-            self._put(_answer(self._carried, message, self._measured))
+        if message is None:
+            reply = _failure(self._carried.id, _status_of(error))
         else:
-            self._put(_failure(self._carried.id, _status_of(error)))
+            reply = _answer(self._carried, message, self._measured)
+        self._put(self, reply)
 
 
 def _answer(carried: pb.Call, message: Message, measured: Measured) -> pb.Reply:

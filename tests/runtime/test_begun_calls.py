@@ -21,6 +21,7 @@ from mlmesh.runtime.errors import DeadlineExceeded, InternalError, Overloaded, S
 from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.unary_call import UnaryCall
 from mlmesh.v1 import mesh_pb2, predictor_pb2 as pb
+from tests.gated import GatedPredictor
 
 PREDICT = "/mlmesh.v1.PredictorService/Predict"
 
@@ -244,4 +245,34 @@ async def test_replies_say_what_was_read_without_a_message_of_its_own(chain: Cha
         answer = await asyncio.wait_for(anext(stream), 10)
 
         assert (answer.taken, [reply.id for reply in answer.replies]) == (number, [number])
+    await stream.aclose()
+
+
+async def test_the_id_of_a_cancelled_call_may_be_used_again(registry: CollectorRegistry) -> None:
+    gated = GatedPredictor()
+    contract = pb.DESCRIPTOR.services_by_name["PredictorService"]
+    service = Service(contract, gated, {"StreamPredict": "Predict"})
+    chain = Chain([service], Limits(), ServerMetrics(registry, "tabular"))
+    messages = asyncio.Queue[mesh_pb2.CarryRequest]()
+
+    async def requests() -> AsyncIterator[mesh_pb2.CarryRequest]:
+        while True:
+            yield await messages.get()
+
+    def call(model: str) -> mesh_pb2.Call:
+        request = pb.PredictRequest(model=model).SerializeToString()
+        return mesh_pb2.Call(id=1, method=PREDICT, request=request, timeout_us=60_000_000)
+
+    stream: Any = MeshService(chain).Carry(requests(), Call("x"))
+    await anext(stream)
+    messages.put_nowait(mesh_pb2.CarryRequest(calls=[call("first")]))
+    messages.put_nowait(mesh_pb2.CarryRequest(cancelled=[1]))
+    messages.put_nowait(mesh_pb2.CarryRequest(calls=[call("second")]))
+    asyncio.get_running_loop().call_later(0.1, gated.gate.set)
+
+    replies: list[mesh_pb2.Reply] = []
+    while not replies:
+        replies += (await asyncio.wait_for(anext(stream), 10)).replies
+
+    assert [pb.PredictResponse.FromString(reply.response).label for reply in replies] == ["second"]
     await stream.aclose()
