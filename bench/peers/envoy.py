@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.comparison.program import ROOT, Program, free_addresses
@@ -32,7 +34,7 @@ def program(executable: Path, backend: str, folder: Path) -> tuple[Program, str]
     """Envoy before a service at host:port, and where it answers."""
     address, admin = free_addresses(2)
     config = folder / "envoy.json"
-    config.write_text(json.dumps(_config(address, admin, backend)))
+    config.write_text(json.dumps(transcoding(address, admin, backend, DESCRIPTORS, SERVICE)))
     arguments = (
         *("--config-path", str(config), "--use-dynamic-base-id", "--log-level", "warning"),
         *("--concurrency", str(os.cpu_count() or 1)),
@@ -40,16 +42,28 @@ def program(executable: Path, backend: str, folder: Path) -> tuple[Program, str]
     return Program("envoy", arguments, {}, f"{admin}/ready", str(executable)), address
 
 
-def _config(address: str, admin: str, backend: str) -> dict[str, Any]:
+def transcoding(
+    address: str,
+    admin: str,
+    backend: str,
+    descriptors: Path,
+    service: str,
+    strictness: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The configuration of an Envoy that transcodes for one service.
+
+    address, admin, backend: host:port. strictness: more of the transcoder's options.
+    """
     transcoder = {
         "@type": f"{FILTERS}.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
-        "proto_descriptor": str(DESCRIPTORS),
-        "services": [SERVICE],
+        "proto_descriptor": str(descriptors),
+        "services": [service],
         "print_options": {
             "always_print_primitive_fields": True,
             "preserve_proto_field_names": True,
         },
         "convert_grpc_status": True,
+        **strictness,
     }
     manager = {
         "@type": f"{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
@@ -63,7 +77,7 @@ def _config(address: str, admin: str, backend: str) -> dict[str, Any]:
                 {
                     "name": "all",
                     "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "predictor"}}],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "backend"}}],
                 }
             ]
         },
@@ -73,11 +87,11 @@ def _config(address: str, admin: str, backend: str) -> dict[str, Any]:
         "explicit_http_config": {"http2_protocol_options": {}},
     }
     cluster = {
-        "name": "predictor",
+        "name": "backend",
         "type": "STATIC",
         "typed_extension_protocol_options": {PROTOCOLS: http2},
         "load_assignment": {
-            "cluster_name": "predictor",
+            "cluster_name": "backend",
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(backend)}}]}],
         },
     }

@@ -13,6 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
+from bench.peers.envoy import binary as envoy_binary
 from mlmesh.runtime.contracts import load_contracts
 from tests.gateway.transcoding.answers import (
     Answer,
@@ -21,7 +22,6 @@ from tests.gateway.transcoding.answers import (
     gateway_and_backend,
 )
 from tests.gateway.transcoding.differences import differences_in
-from tests.gateway.transcoding.envoy import envoy_binary
 from tests.gateway.transcoding.requests import REQUESTS
 
 ENVOY = differences_in("Differences to Envoy")
