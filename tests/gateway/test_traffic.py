@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -9,37 +13,63 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from gateway.settings import GatewaySettings
 from mlmesh.runtime.metrics import metrics_page
 from tests.gateway.services import PREDICTOR, gateway_of
+from tests.gateway.wire_requests import LAST, get, request
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = f"00-{TRACE}-b7ad6b7169203331-01"
 UNSAMPLED = f"00-{TRACE[::-1]}-b7ad6b7169203331-00"
+NAMES = 10_000
 
 
 async def test_random_paths_verbs_and_models_over_http_add_no_series(
     predictor_port: int, gateway_settings: GatewaySettings
 ) -> None:
     chance = random.Random(2)
-    async with gateway_of(gateway_settings, {PREDICTOR: predictor_port}) as (_, client):
 
-        async def ask() -> None:
-            name = f"{chance.getrandbits(80):x}"
-            verb = "".join(chance.choices("ABCDEFGHIJ", k=5))
-            await client.request(verb, f"/{name}")
-            await client.get(f"/{name}/{name}?{name}={name}")
-            await client.post(f"/v1/models/{name}:predict", json={"features": [1]})
-            await client.post(f"/v2/models/{name}/versions/{name}/infer", json={"inputs": []})
+    def random_name() -> bytes:
+        return b"%x" % chance.getrandbits(80)
+
+    def paths_and_models() -> list[bytes]:
+        one, other, third = random_name(), random_name(), random_name()
+        infer = b"/v2/models/%b/versions/%b/infer" % (other, random_name())
+        return [
+            get(b"/%b/%b?%b=%b" % (one, one, one, one)),
+            request(infer, body=b'{"inputs":[]}'),
+            request(b"/v1/models/%b:predict" % third, body=b'{"features":[1]}'),
+        ]
+
+    def odd_verb() -> bytes:
+        verb = "".join(chance.choices("ABCDEFGHIJ", k=5)).encode()
+        return request(b"/" + random_name(), verb=verb, body=None)
+
+    async with gateway_of(gateway_settings, {PREDICTOR: predictor_port}) as (gateway, client):
 
         async def names() -> set[str]:
             page = (await client.get("/metrics")).text
             return {line.rpartition(" ")[0] for line in page.splitlines() if "#" not in line}
 
-        await ask()
+        async def ask(times: int) -> None:
+            sent = chain.from_iterable(paths_and_models() for _ in range(times))
+            answers = await answers_to(gateway.port, [*sent, LAST])
+            assert Counter(answers) == {404: 3 * times, 200: 1}
+            # Which ends its connection at once.
+            assert await answers_to(gateway.port, [odd_verb()]) == [400]
+
+        await ask(1)
         await names()
         before = await names()
-        for _ in range(50):
-            await asyncio.gather(*(ask() for _ in range(50)))
+        await asyncio.gather(*(ask(NAMES // 4 // 40) for _ in range(40)))
 
         assert await names() == before
+
+
+async def answers_to(port: int, requests: Sequence[bytes]) -> list[int]:
+    """The statuses of requests that are sent at once on a connection, which the last one ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"".join(requests))
+    told = await asyncio.wait_for(reader.read(), 60)
+    writer.close()
+    return [int(status) for status in re.findall(rb"HTTP/1.1 (\d{3}) ", told)]
 
 
 async def test_open_metrics_show_the_traces_of_sampled_calls_only(

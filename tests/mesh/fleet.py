@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,10 @@ PREDICTOR = "mlmesh.v1.PredictorService"
 class Process:
     running: subprocess.Popen[bytes]
     log: Path
+
+    @property
+    def ended(self) -> bool:
+        return self.running.poll() is not None
 
     def kill(self) -> None:
         self.running.kill()
@@ -70,7 +74,8 @@ class Fleet:
         name = f"{version}-{address.replace(':', '-')}"
         host = address.rpartition(":")[0]
         health, metrics = free_ports(2)
-        write_classifier(self.folder / name / "models", version=version)
+        if not (self.folder / name).exists():
+            write_classifier(self.folder / name / "models", version=version)
         environment = {
             "MLMESH_MODELS": str(self.folder / name / "models"),
             "MLMESH_REPOSITORY": str(self.folder / name / "registered"),
@@ -84,6 +89,25 @@ class Fleet:
         with self._running("predictor", name, environment) as (process, log):
             _wait_until(lambda: _serves(f"{host}:{health}"), log)
             yield Replica(process, log, version, address)
+
+    @contextmanager
+    def standing(self, versions: Mapping[str, str]) -> Iterator[Callable[[], list[Replica]]]:
+        """One replica for each address: whoever calls gets them all, and those anew that ended.
+
+        versions: of their models, by address.
+        """
+        replicas: dict[str, Replica] = {}
+        with ExitStack() as stack, ThreadPoolExecutor() as pool:
+
+            def start(address: str) -> Replica:
+                return stack.enter_context(self.replica(versions[address], address))
+
+            def all_of_them() -> list[Replica]:
+                ended = [one for one in versions if one not in replicas or replicas[one].ended]
+                replicas.update(zip(ended, pool.map(start, ended), strict=True))
+                return [replicas[one] for one in versions]
+
+            yield all_of_them
 
     @contextmanager
     def gateway(self, target: str, more: Mapping[str, str]) -> Iterator[Gateway]:
@@ -174,6 +198,12 @@ def versions_of(gateway: Gateway, count: int, **headers: str) -> Counter[str]:
             assert answer.status_code == 200, answer.text
             versions[answer.json()["model_version"]] += 1
     return versions
+
+
+def wait_for_answers(gateway: Gateway, versions: set[str]) -> None:
+    """Until all of these answer, and no others any more."""
+    with Load(gateway) as load:
+        load.until(lambda: set(load.last[-100:]) == versions, f"not {versions}")
 
 
 def _wait_until(holds: Callable[[], bool], log: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.mesh.fleet import Fleet, Gateway, Load, Replica, versions_of
+from tests.mesh.fleet import Fleet, Gateway, Load, Replica, versions_of, wait_for_answers
 from tests.mesh.name_server import Names, running_name_server
 from tests.ports import free_ports
 
@@ -20,25 +18,40 @@ NAME = "mesh.test"
 class Mesh:
     names: Names
     gateway: Gateway
-    replicas: tuple[Replica, Replica, Replica]
+    replicas: list[Replica]
+
+
+@pytest.fixture(scope="module")
+def new_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Mesh]]:
+    """Three replicas on one port of three addresses; the name has the first two."""
+    fleet = Fleet(tmp_path_factory.mktemp("names"))
+    [port] = free_ports(1)
+    versions = {"127.0.0.2": "v1.0", "127.0.0.3": "v2.0", "127.0.0.4": "v3.0"}
+    target = f"{NAME}:{port}"
+    with (
+        running_name_server(NAME) as (names, server),
+        fleet.standing({f"{host}:{port}": one for host, one in versions.items()}) as replicas,
+    ):
+        names.addresses = list(versions)[:2]
+        replicas()
+        more = {"MLMESH_RESOLVE_SECONDS": "0.3"}
+        with fleet.gateway(f"dns://{server}/{target}", more) as gateway:
+
+            def mesh() -> Mesh:
+                all_of_them = replicas()
+                names.addresses = list(versions)
+                wait_for_answers(gateway, set(versions.values()))
+                names.addresses = list(versions)[:2]
+                wait_for_answers(gateway, {"v1.0", "v2.0"})
+                return Mesh(names, gateway, all_of_them)
+
+            yield mesh
 
 
 @pytest.fixture
-def mesh(tmp_path: Path) -> Iterator[Mesh]:
-    """Three replicas on one port of three addresses; the name has the first two."""
-    fleet = Fleet(tmp_path)
-    [port] = free_ports(1)
-    with ExitStack() as stack:
-        names, server = stack.enter_context(running_name_server(NAME))
-        first, second, third = (
-            stack.enter_context(fleet.replica(version, f"127.0.0.{host}:{port}"))
-            for host, version in ((2, "v1.0"), (3, "v2.0"), (4, "v3.0"))
-        )
-        names.addresses = ["127.0.0.2", "127.0.0.3"]
-        gateway = stack.enter_context(
-            fleet.gateway(f"dns://{server}/{NAME}:{port}", {"MLMESH_RESOLVE_SECONDS": "0.3"})
-        )
-        yield Mesh(names, gateway, (first, second, third))
+def mesh(new_mesh: Callable[[], Mesh]) -> Mesh:
+    """As at the beginning, whatever other tests have done to it."""
+    return new_mesh()
 
 
 def test_every_address_of_the_name_gets_its_share(mesh: Mesh) -> None:
