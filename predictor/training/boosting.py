@@ -15,8 +15,8 @@ class Boosting:
 
     def __init__(self, rows: Rows, seeds: range) -> None:
         table = table_of(rows.inputs)
-        # A second thread saves a third of the time on a machine of its own. Where another process has
-        # its core, OpenMP's threads wait for each other in busy loops, thirty times as long.
+        # A second thread saves a third of the time where it has a core of its own. Where another
+        # process has that core, OpenMP's threads wait in busy loops, thirty times as long.
         with threadpool_limits(1, "openmp"):
             self._forests = [
                 HistGradientBoostingClassifier(

@@ -202,7 +202,7 @@ def versions_of(gateway: Gateway, count: int, **headers: str) -> Counter[str]:
 
 def wait_for_answers(gateway: Gateway, versions: set[str]) -> None:
     """Until all of these answer, and no others any more."""
-    with Load(gateway) as load:
+    with Load(gateway, callers=4) as load:
         load.until(lambda: set(load.last[-100:]) == versions, f"not {versions}")
 
 

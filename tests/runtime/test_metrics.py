@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.runtime.loop_lag import SECONDS_BETWEEN, watching_lag
-from mlmesh.v1 import predictor_pb2 as pb, predictor_pb2_grpc as rpc
+from mlmesh.v1 import mesh_pb2, mesh_pb2_grpc, predictor_pb2 as pb, predictor_pb2_grpc as rpc
 
 
 def series_of(registry: CollectorRegistry) -> set[tuple[str, frozenset[tuple[str, str]]]]:
@@ -24,6 +24,18 @@ async def test_random_names_of_callers_add_no_series(
     channel: grpc.aio.Channel, registry: CollectorRegistry
 ) -> None:
     stub, chance = rpc.PredictorServiceStub(channel), random.Random(1)
+    mesh = mesh_pb2_grpc.MeshServiceStub(channel)
+
+    def call(at: int) -> mesh_pb2.Call:
+        model, method = f"{chance.getrandbits(80):x}", f"{chance.getrandbits(80):x}"
+        request = pb.PredictRequest(model=model, features=[1]).SerializeToString()
+        path = f"/{method}/{method}" if at % 2 else "/mlmesh.v1.PredictorService/Predict"
+        return mesh_pb2.Call(id=at, method=path, request=request)
+
+    async def ask_by_carried_calls() -> None:
+        request = mesh_pb2.CarryRequest(calls=[call(at) for at in range(500)])
+        answer = await mesh.CarryBatch(request)
+        assert all(reply.status.code for reply in answer.replies)
 
     async def ask() -> None:
         name, version = (f"{chance.getrandbits(80):x}" for _ in range(2))
@@ -37,9 +49,11 @@ async def test_random_names_of_callers_add_no_series(
                 await call
 
     await ask()
+    await ask_by_carried_calls()
     before = series_of(registry)
-    for _ in range(33):
-        await asyncio.gather(*(ask() for _ in range(100)))
+    for _ in range(10_000 // 500):
+        await ask_by_carried_calls()
+    await asyncio.gather(*(ask() for _ in range(100)))
 
     assert series_of(registry) == before
 
