@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -22,8 +16,6 @@ import grpc
 from mlmesh.openinference.v2 import inference_pb2 as oip
 from mlmesh.v1 import vision_pb2 as pb, vision_pb2_grpc as rpc
 
-ROOT = Path(__file__).parents[1]
-START_SECONDS = 60
 STATISTICS = "/inference.GRPCInferenceService/ModelStatistics"
 
 Ask = Callable[[bytes], Awaitable[Any]]
@@ -145,55 +137,3 @@ class ByHttp:
         reader, writer = await asyncio.open_connection(self._host, self._port, limit=2**20)
         self._connections.callback(writer.close)
         return reader, writer
-
-
-@contextmanager
-def running_programs(models: Path) -> Iterator[tuple[str, str]]:
-    """The vision service and a gateway before it; gives where the two answer."""
-    grpc_address, health, metrics, http, ops = (f"127.0.0.1:{port}" for port in _free_ports(5))
-    common = {"MLMESH_LOG_LEVEL": "error"}
-    service = {
-        "MLMESH_MODELS": str(models), "MLMESH_PROVIDER": "cpu", "MLMESH_GRPC_ADDRESS": grpc_address,
-        "MLMESH_HEALTH_ADDRESS": health, "MLMESH_METRICS_ADDRESS": metrics,
-    }  # fmt: skip
-    gateway = {
-        "MLMESH_HTTP_ADDRESS": http,
-        "MLMESH_OPS_ADDRESS": ops,
-        "MLMESH_BACKENDS": f'{{"mlmesh.v1.VisionService": "{grpc_address}"}}',
-    }
-    processes = [
-        subprocess.Popen([sys.executable, "-m", name], cwd=ROOT, env=os.environ | common | told)
-        for name, told in (("vision", service), ("gateway", gateway))
-    ]
-    try:
-        _wait_until_ready(f"http://{ops}/ready", processes)
-        yield grpc_address, http
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait()
-
-
-def _wait_until_ready(url: str, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """The gateway is ready once the service has answered it."""
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        if any(process.poll() is not None for process in processes):
-            raise SystemExit("a program ended; see above")
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit(f"not ready within {START_SECONDS} s")
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

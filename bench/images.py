@@ -11,6 +11,7 @@ out.
 
 The parts of a call's mean time are those of gRPC callers. Decoding includes the wait for a thread,
 the model's part the whole batch; the rest is gRPC, making the answer, and the callers themselves.
+CPU is what a photograph costs in-process, and what it costs the service and a caller by gRPC.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ from statistics import fmean, median
 
 import grpc
 import numpy as np
-from image_callers import ByGrpc, ByHttp, Shares, asked, running_programs
+from image_callers import ByGrpc, ByHttp, Shares, asked
 
+from bench.comparison.mesh import planned_mesh
 from bench.comparison.photo import made_photo
+from bench.comparison.program import NotStarted, Running, running
 from mlmesh.inference.session import Session, SessionOptions
 from mlmesh.registry.manifest import MODEL_FILE, Manifest
 from mlmesh.registry.pins import PINS_FILE, read_pins
@@ -70,6 +73,15 @@ class InProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class Cpu:
+    """Milliseconds for a photograph."""
+
+    alone: float
+    service: float
+    caller: float
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """One turn of everything: photographs a second, and where the time of a call went."""
 
@@ -77,6 +89,7 @@ class Round:
     by_grpc: float
     by_http: float
     shares: Shares
+    cpu: Cpu
 
 
 def photos_in(folder: Path | None) -> list[bytes]:
@@ -102,8 +115,10 @@ def opened(name: str, models: Path, scratch: Path, pool: Executor) -> InProcess:
     return InProcess(Session(scratch / name / MODEL_FILE, SessionOptions()), framing, pool)
 
 
-def in_process(model: InProcess, photos: Sequence[bytes], together: int, seconds: float) -> float:
-    """Photographs a second with so many under way."""
+def in_process(
+    model: InProcess, photos: Sequence[bytes], together: int, seconds: float
+) -> tuple[float, int]:
+    """Photographs a second with so many under way, and how many there were."""
     groups = _groups(photos, max(1, together // 2))
     ahead = model.begin(next(groups)) if together > 1 else []
     done = 0
@@ -113,7 +128,7 @@ def in_process(model: InProcess, photos: Sequence[bytes], together: int, seconds
         now, ahead = (ahead, begun) if together > 1 else (begun, [])
         model.end(now)
         done += len(now)
-    return done / (time.perf_counter() - began)
+    return done / (time.perf_counter() - began), done
 
 
 def _groups(photos: Sequence[bytes], size: int) -> Iterator[list[bytes]]:
@@ -124,6 +139,7 @@ def _groups(photos: Sequence[bytes], size: int) -> Iterator[list[bytes]]:
 
 async def measure(
     addresses: tuple[str, str],
+    service: Running,
     models: Mapping[str, InProcess],
     photos: Sequence[bytes],
     seconds: float,
@@ -132,7 +148,8 @@ async def measure(
     print(
         f"{len(photos)} photographs of {fmean(map(len, photos)) / 1024:.0f} KiB on average\n\n"
         "| model | callers | in-process/s | gRPC/s | share | HTTP/s | share "
-        "| decode | queue | compute | rest |\n|---|---|---|---|---|---|---|---|---|---|---|"
+        "| decode | queue | compute | rest | CPU ms in-process | service | caller |\n"
+        f"{'|---' * 14}|"
     )
     async with AsyncExitStack() as stack:
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(addresses[0]))
@@ -141,10 +158,19 @@ async def measure(
             for callers in CALLERS:
                 taken = []
                 for _ in range(rounds):
-                    alone = in_process(model, photos, callers, seconds)
+                    began = time.process_time()
+                    alone, number = in_process(model, photos, callers, seconds)
+                    alone_cpu = (time.process_time() - began) / number
+                    began, service_began = time.process_time(), service.cpu_seconds
                     told, shares = await by_grpc.asked(name, photos, callers, seconds)
+                    answered = len(told.answers)
+                    cpu = Cpu(
+                        1000 * alone_cpu,
+                        1000 * (service.cpu_seconds - service_began) / answered,
+                        1000 * (time.process_time() - began) / answered,
+                    )
                     through = await asked(by_http.way(name), photos, callers, seconds)
-                    taken.append(Round(alone, told.per_second, through.per_second, shares))
+                    taken.append(Round(alone, told.per_second, through.per_second, shares, cpu))
                 print(_row(name, callers, taken), flush=True)
 
 
@@ -162,6 +188,10 @@ def _row(name: str, callers: int, rounds: Sequence[Round]) -> str:
             f"{median(getattr(one.shares, part) for one in rounds):.0%}"
             for part in ("decode", "queue", "compute", "rest")
         ),
+        *(
+            f"{median(getattr(one.cpu, part) for one in rounds):.1f}"
+            for part in ("alone", "service", "caller")
+        ),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -173,14 +203,17 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="JPEG files of your own")
     parser.add_argument("--models", type=Path, default=VisionSettings().models)
     said = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        running_programs(said.models.absolute()) as addresses,
-    ):
-        models = {name: opened(name, said.models, Path(folder), pool) for name in MODELS}
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
+        folder = Path(scratch)
+        mesh = planned_mesh(["vision"], folder, {"MLMESH_MODELS": str(said.models.absolute())})
+        addresses = mesh.grpc_addresses["vision"], mesh.http_address
+        models = {name: opened(name, said.models, folder, pool) for name in MODELS}
         photos = photos_in(said.photos)
-        asyncio.run(measure(addresses, models, photos, said.seconds, said.rounds))
+        try:
+            with running(mesh.programs, folder) as [service, _]:
+                asyncio.run(measure(addresses, service, models, photos, said.seconds, said.rounds))
+        except NotStarted as error:
+            raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":
