@@ -302,6 +302,11 @@ async def test_retries_and_crashes_are_seen(tmp_path: Path) -> None:
         for span in served
     ] == [("UNAVAILABLE", 0, True), ("OK", 1, False), ("INTERNAL", 0, True)]
     assert served[2].events == [("exception", {"exception.type": "ValueError"})]
+    sent = [span for span in spans if span.kind == CLIENT]
+    assert [span.events for span in sent] == [
+        [("sent again", {"attempt": 1})],
+        [("exception", {"exception.type": "Relayed"})],
+    ]
     assert b"4711.25" not in receiver.raw
     assert [span.failed for span in spans if span.name.startswith("POST")] == [False, True]
 

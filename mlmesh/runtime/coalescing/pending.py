@@ -84,6 +84,11 @@ class PendingCall(asyncio.Future[Answer]):
         self._release()
         return super().cancel(msg)
 
+    def note_again(self) -> None:
+        """Let the call's trace, if it has one, say that it is sent once more."""
+        if self.call.span is not None:
+            self.call.span.note("sent again", attempt=self.attempts)
+
     def withdraw(self) -> None:
         """Take the call from whoever has it."""
         if self.holder is not None:

@@ -166,6 +166,7 @@ class Pool:
         if not (pending.method.repeatable and fresh and self._budget.spend()):
             return False
         self._tally.repeated()
+        pending.note_again()
         return True
 
     def _place(self, pending: PendingCall) -> None:

@@ -225,6 +225,7 @@ class RoutedCalls:
         if not (pending.method.repeatable and fresh and self._budget.spend()):
             return False
         self._tally.repeated()
+        pending.note_again()
         return True
 
     def _start(self, sending: Any, calls: list[PendingCall]) -> None:
