@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gateway.answer_stream import AnswerStream
-from gateway.asset import Asset
+from gateway.arrivals import Arrivals
 from gateway.beside import beside, beside_if
 from gateway.compression import encoding_of, packed_response, packing_for, unpacked_body
 from gateway.dialect import JSON_DIALECT, dialect_of
@@ -21,6 +21,7 @@ from gateway.mesh import Mesh
 from gateway.open_inference.path import Target, is_open_inference, target_of
 from gateway.open_inference.refusal import refusal
 from gateway.open_inference.surface import OpenInference
+from gateway.page import AnyPage, page_answer
 from gateway.presence import while_connected
 from gateway.request import (
     Disconnected,
@@ -28,7 +29,6 @@ from gateway.request import (
     Request,
     Scope,
     Send,
-    call_of,
     deadline_of,
     read_chunks,
     request_of_scope,
@@ -48,12 +48,8 @@ from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics
 from gateway.transcode import answer_of, serialised_lines
 from mlmesh.runtime.admission import Share
 from mlmesh.runtime.answer import Answer
-from mlmesh.runtime.call import CURRENT, Call
+from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InternalError, ServingError
-from mlmesh.runtime.pages import AcceptPage, Page
-from mlmesh.runtime.tracing import Tracing
-
-AnyPage = Page | AcceptPage | Asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +65,6 @@ class AppLimits:
     server_timing: bool = True
     heartbeat_seconds: float = 15.0
     """Between two signs of life of a stream of events."""
-    routing_headers: tuple[str, ...] = ()
-    """Headers that are sent on, for routes to match."""
     form: FormLimits = field(default_factory=FormLimits)
 
 
@@ -102,10 +96,10 @@ class Gateway:
         metrics: HttpMetrics,
         door: Door,
         sockets: Sockets,
+        arrivals: Arrivals,
         limits: AppLimits,
-        tracing: Tracing | None = None,
     ) -> None:
-        self._tracing = tracing
+        self._arrivals = arrivals
         self._routes = routes
         self._mesh = mesh
         self._open_inference = open_inference
@@ -121,11 +115,8 @@ class Gateway:
             return
         started = time.perf_counter()
         request = request_of_scope(scope)
-        call = call_of(request, self._limits.routing_headers)
-        if self._tracing is not None:
-            call = self._tracing.served(request.verb, call)
+        call = self._arrivals.call_of(request, request.verb)
         visit = _Visit(request, call, started)
-        CURRENT.set(call)
         try:
             await self._answer(visit, receive, send)
         except Disconnected:
@@ -169,7 +160,7 @@ class Gateway:
         request = visit.request
         if request.path in self._pages:
             visit.route = request.path
-            return await _page(request, self._pages[request.path])
+            return await page_answer(request, self._pages[request.path])
         if is_open_inference(request.path):
             visit.refuse = refusal
         if request.verb == "OPTIONS":
@@ -296,16 +287,3 @@ def _may_be_packed(visit: _Visit, response: Response) -> bool:
     # Triton's asyncio client always asks for packed answers, and unpacks none but results.
     path = visit.request.path
     return not is_open_inference(path) or (response.status == 200 and path.endswith("/infer"))
-
-
-async def _page(request: Request, page: AnyPage) -> Response:
-    if request.verb not in ("GET", "HEAD"):
-        raise WrongVerb(["GET", "HEAD"])
-    if isinstance(page, Asset):
-        return page.answer(request)
-    if isinstance(page, AcceptPage):
-        # All metrics take tens of milliseconds to write.
-        status, kind, body = await asyncio.to_thread(page.answer, request.header(b"accept"))
-    else:
-        status, kind, body = page()
-    return Response(status, body, ((b"content-type", kind.encode()),))

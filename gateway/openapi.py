@@ -18,7 +18,7 @@ from gateway.page_schema import page_paths
 from gateway.routes import Binding, Routes
 from gateway.scalar_schema import Schema
 from gateway.schema import Schemas
-from gateway.socket_schema import socket_operation
+from gateway.socket_schema import add_handshake, socket_operation
 from mlmesh.runtime.contracts import Contracts
 
 _DESCRIPTION = (
@@ -84,6 +84,8 @@ def _paths(routes: Routes, operations: Operations) -> dict[str, dict[str, Any]]:
             if "get" not in item:
                 name = _operation_id(binding, ids, "_WebSocket")
                 item["get"] = socket_operation(operations, binding, name, shared)
+            elif binding.verb == "GET":
+                add_handshake(item["get"], operations, binding)
     return paths
 
 

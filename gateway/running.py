@@ -16,7 +16,8 @@ import orjson
 from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
-from gateway.app import AnyPage, AppLimits, Gateway
+from gateway.app import AppLimits, Gateway
+from gateway.arrivals import Arrivals
 from gateway.asset import Asset
 from gateway.backends import Backend, open_backends
 from gateway.carried import CarriedMetrics
@@ -28,6 +29,7 @@ from gateway.mesh import Mesh
 from gateway.models import models_service
 from gateway.open_inference.surface import OpenInference
 from gateway.openapi import openapi_of
+from gateway.page import AnyPage
 from gateway.probes import Probes
 from gateway.process import gateway_service
 from gateway.protocol import ProtocolLimits
@@ -107,7 +109,8 @@ async def running_gateway(
         }
         metrics = HttpMetrics(registry, CallLog(REQUESTS, settings.log_calls_per_second))
         door = open_door(settings.max_concurrent_requests, settings.max_concurrent_body_bytes)
-        sockets = Sockets(routes, mesh, metrics, door, _socket_limits(settings), tracing)
+        arrivals = Arrivals(settings.routing_headers, tracing)
+        sockets = Sockets(routes, mesh, metrics, door, arrivals, _socket_limits(settings))
         metrics.read_load(
             lambda: door.requests.count, lambda: sockets.open, lambda: door.bodies.used
         )
@@ -119,8 +122,8 @@ async def running_gateway(
             metrics,
             door,
             sockets,
+            arrivals,
             _limits(settings),
-            tracing,
         )
         shortcut = Shortcut(
             routes,
@@ -216,7 +219,6 @@ def _limits(settings: GatewaySettings) -> AppLimits:
         packed_from=settings.compress_from_bytes,
         server_timing=settings.server_timing,
         heartbeat_seconds=settings.heartbeat_seconds,
-        routing_headers=settings.routing_headers,
         form=FormLimits(
             settings.max_form_parts, settings.max_part_header_bytes, settings.max_part_text_bytes
         ),

@@ -32,27 +32,34 @@ def socket_operation(
     if binding.body is None:
         # The query says nothing of what frames hold.
         binding = replace(binding, body=ALL_FIELDS)
-    chosen: Schema = {"description": _CHOSEN, "schema": {"enum": _subprotocols()}}
-    switched = {
-        "description": "The connection is a WebSocket now.",
-        "headers": REQUEST_ID | {"Sec-WebSocket-Protocol": chosen},
-    }
     operation: Operation = {
         "operationId": operation_id,
         "summary": f"{comment.summary or descriptor.name} (WebSocket)",
         "description": f"{comment.description}\n\n{_TEXT}".strip(),
         "tags": [descriptor.containing_service.name],
         "parameters": operations.parameters(binding, names),
-        "responses": {"101": switched} | ERRORS | SOCKET_ERRORS,
-        EXTENSION: {
-            "subprotocols": _subprotocols(),
-            "sent": operations.requests.of(descriptor.input_type),
-            "received": operations.responses.of(descriptor.output_type),
-        },
+        "responses": dict(ERRORS),
     }
     if descriptor.GetOptions().deprecated:
         operation["deprecated"] = True
+    add_handshake(operation, operations, binding)
     return operation
+
+
+def add_handshake(operation: Operation, operations: Operations, binding: Binding) -> None:
+    """Let a GET be answered with a WebSocket, too."""
+    descriptor = binding.method.descriptor
+    chosen: Schema = {"description": _CHOSEN, "schema": {"enum": _subprotocols()}}
+    switched = {
+        "description": "The connection is a WebSocket now.",
+        "headers": REQUEST_ID | {"Sec-WebSocket-Protocol": chosen},
+    }
+    operation["responses"] = {"101": switched} | operation["responses"] | SOCKET_ERRORS
+    operation[EXTENSION] = {
+        "subprotocols": _subprotocols(),
+        "sent": operations.requests.of(descriptor.input_type),
+        "received": operations.responses.of(descriptor.output_type),
+    }
 
 
 def _subprotocols() -> list[str]:

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
+from gateway.arrivals import Arrivals
 from gateway.door import Door
 from gateway.mesh import Mesh
 from gateway.origin import check_origin
@@ -15,7 +16,6 @@ from gateway.request import (
     Request,
     Scope,
     Send,
-    call_of,
     deadline_of,
     request_of_scope,
 )
@@ -26,9 +26,8 @@ from gateway.socket_form import form_offered
 from gateway.status import http_status_of
 from gateway.traffic import CLIENT_CLOSED, UNMATCHED, HttpMetrics
 from mlmesh.runtime.admission import Gauge, Share
-from mlmesh.runtime.call import CURRENT, Call
+from mlmesh.runtime.call import Call
 from mlmesh.runtime.errors import InvalidInput, ServingError
-from mlmesh.runtime.tracing import Tracing
 
 SWITCHED = 101
 
@@ -42,10 +41,10 @@ class Sockets:
         mesh: Mesh,
         metrics: HttpMetrics,
         door: Door,
+        arrivals: Arrivals,
         limits: SocketLimits,
-        tracing: Tracing | None = None,
     ) -> None:
-        self._tracing = tracing
+        self._arrivals = arrivals
         self._routes = routes
         self._mesh = mesh
         self._metrics = metrics
@@ -60,10 +59,7 @@ class Sockets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request = request_of_scope({**scope, "method": "GET"})
-        call = call_of(request)
-        if self._tracing is not None:
-            call = self._tracing.served("WebSocket", call)
-        CURRENT.set(call)
+        call = self._arrivals.call_of(request, "WebSocket")
         failed: ServingError | None = None
         route, status = UNMATCHED, CLIENT_CLOSED
         await receive()

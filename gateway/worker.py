@@ -15,8 +15,8 @@ from functools import partial
 
 import orjson
 
-from gateway.app import AnyPage
 from gateway.loop import loop_factory
+from gateway.page import AnyPage
 from gateway.running import running_gateway
 from gateway.settings import GatewaySettings
 from gateway.summary import LOOPBACK, page_at

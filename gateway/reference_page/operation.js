@@ -27,7 +27,8 @@ function body(operation, schemas) {
     parameters.length ? parametersView(parameters, schemas) : null,
     said.requestBody ? requestView(said.requestBody, schemas) : null,
     answersView(said.responses, schemas),
-    said["x-websocket"] ? framesView(said["x-websocket"], schemas) : tryIt(operation, parameters, schemas),
+    said["x-websocket"] ? framesView(said["x-websocket"], schemas) : null,
+    said.responses["200"] ? tryIt(operation, parameters, schemas) : null,
   );
 }
 

@@ -71,6 +71,8 @@ class Counter:
         self.cancelled = asyncio.Event()
         self.sent = 0
         self.heard = 0
+        self.metadata: dict[str, Any] = {}
+        """What came beside the last call of Echo."""
 
     async def count(self, sent: bytes, context: Any) -> AsyncIterator[bytes]:
         task: Any = self._task.FromString(sent)
@@ -89,6 +91,7 @@ class Counter:
         return self.number(value=total).SerializeToString()
 
     async def echo(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        self.metadata = dict(context.invocation_metadata())
         async for request in requests:
             self.heard += 1
             value = self._value_of(request)

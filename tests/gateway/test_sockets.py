@@ -26,6 +26,7 @@ LIMITS = {
     "socket_idle_seconds": 1,
     "max_sockets": 2,
     "origins": ["https://shop.example"],
+    "routing_headers": ["x-tenant"],
 }
 Running = tuple[RunningGateway, Counter]
 
@@ -69,6 +70,16 @@ async def test_text_is_answered_with_text(running: Running, subprotocols: Any) -
 
         assert await closed_with(socket) == (1000, "", [])
         assert socket.subprotocol == (subprotocols[0] if subprotocols else None)
+
+
+async def test_headers_that_decide_who_answers_are_sent_on(running: Running) -> None:
+    headers = {"x-tenant": "shop", "x-other": "not sent on"}
+    async with connect(url_of(running), additional_headers=headers) as socket:
+        await socket.send('{"value":1}')
+        await socket.recv()
+
+    assert running[1].metadata["x-tenant"] == "shop"
+    assert "x-other" not in running[1].metadata
 
 
 @pytest.mark.parametrize("subprotocols", [None, PROTOBUF])

@@ -32,6 +32,10 @@ ZOO = """
         option deprecated = true;
         option (google.api.http) = { get: "/v1/animals/{name}/*" };
       }
+      // Follows.
+      rpc Follow(stream Animal) returns (stream Animal) {
+        option (google.api.http) = { get: "/v1/followed/{name}" };
+      }
       // Lists.
       rpc List(stream Animal) returns (Animal) {
         option (google.api.http) = { post: "/v1/animals/{name}:list" body: "*" };
