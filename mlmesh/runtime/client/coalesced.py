@@ -74,6 +74,11 @@ class CallOptions:
     wait_for_ready: bool | None
     compression: grpc.Compression | None
 
+    def __post_init__(self) -> None:
+        if self.metadata:
+            # It is looked at twice, and an iterator can be looked at only once.
+            object.__setattr__(self, "metadata", tuple(self.metadata))
+
     def call_of(self, method: Method) -> Call | None:
         """The call as a message carries it; None when it has to go on its own."""
         if self.credentials or self.wait_for_ready or self.compression:

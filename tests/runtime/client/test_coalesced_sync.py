@@ -183,7 +183,7 @@ async def test_what_no_message_has_a_place_for_goes_on_its_own() -> None:
                 call(b""),
                 call(b"", metadata=metadata),
                 call.future(b"", metadata=metadata).result(),
-                call.with_call(b"", metadata=metadata)[0],
+                call.with_call(b"", metadata=iter(metadata))[0],
             ]
 
     async with serving(carried) as address:
