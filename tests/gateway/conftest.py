@@ -11,6 +11,7 @@ import pytest
 
 from gateway.running import RunningGateway, running_gateway
 from gateway.settings import GatewaySettings
+from tests.gateway.clients import plain_client
 
 PREDICTOR = "mlmesh.v1.PredictorService"
 
@@ -45,7 +46,7 @@ async def gateway(gateway_settings: GatewaySettings) -> AsyncIterator[RunningGat
 
 @pytest.fixture
 async def http(gateway: RunningGateway) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", timeout=15) as client:
+    async with plain_client(base_url=f"http://127.0.0.1:{gateway.port}", timeout=15) as client:
         yield client
 
 
@@ -64,5 +65,5 @@ async def gated_gateway(gated_settings: GatewaySettings) -> AsyncIterator[Runnin
 @pytest.fixture
 async def gated_http(gated_gateway: RunningGateway) -> AsyncIterator[httpx.AsyncClient]:
     url = f"http://127.0.0.1:{gated_gateway.port}"
-    async with httpx.AsyncClient(base_url=url, timeout=15) as client:
+    async with plain_client(base_url=url, timeout=15) as client:
         yield client

@@ -19,6 +19,7 @@ from mlmesh.runtime.health import Health
 from mlmesh.runtime.metrics import ServerMetrics
 from mlmesh.runtime.server import running_server
 from predictor.service import predictor_service
+from tests.gateway.clients import plain_client
 from tests.tiny_models import host_options
 
 OTHER = "mlmesh.v1.OtherService"
@@ -52,5 +53,5 @@ async def gateway_of(
             running_gateway(settings.model_copy(update={"backends": targets}))
         )
         url = f"http://127.0.0.1:{gateway.port}"
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=15))
+        client = await stack.enter_async_context(plain_client(base_url=url, timeout=15))
         yield gateway, client

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from gateway.running import RunningGateway
+from tests.gateway.clients import plain_client
 from tests.gateway.counter import Counter, counting, raw_connection
 
 EVENTS = {"accept": "text/event-stream"}
@@ -27,7 +28,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
 @pytest.fixture
 async def http(running: Running) -> AsyncIterator[httpx.AsyncClient]:
     url = f"http://127.0.0.1:{running[0].port}"
-    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+    async with plain_client(base_url=url, timeout=20) as client:
         yield client
 
 

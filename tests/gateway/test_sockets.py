@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -16,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from gateway.running import RunningGateway
+from tests.gateway.clients import plain_client
 from tests.gateway.counter import REFUSED, SILENT, Counter, counting, raw_connection
 
 JSON = [Subprotocol("mlmesh.v1.json")]
@@ -126,7 +126,7 @@ async def test_a_failure_is_a_last_frame_and_a_code(
 
 async def test_frames_are_counted_by_route(running: Running) -> None:
     url = f"http://127.0.0.1:{running[0].port}/metrics"
-    async with httpx.AsyncClient() as client, connect(url_of(running, "/echo/word")) as socket:
+    async with plain_client() as client, connect(url_of(running, "/echo/word")) as socket:
         for value in range(3):
             await socket.send(f'{{"value":{value}}}')
             await socket.recv()
@@ -347,7 +347,7 @@ async def test_sockets_are_counted(running: Running) -> None:
     async with connect(url_of(running)) as socket:
         await socket.send("")
         await closed_with(socket)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running[0].port}") as client:
+    async with plain_client(base_url=f"http://127.0.0.1:{running[0].port}") as client:
         page = (await client.get("/metrics")).text
 
     assert 'http_requests_total{method="GET",route="/echo",status="101"} 1.0' in page

@@ -18,6 +18,7 @@ import pytest
 
 from gateway.settings import GatewaySettings
 from gateway.workers import RunningWorkers, running_workers
+from tests.gateway.clients import plain_client
 
 ROOT = Path(__file__).parents[2]
 ROW = {"features": [1, 2]}
@@ -41,7 +42,7 @@ async def until(happened: Callable[[], Awaitable[bool]], seconds: float = 60) ->
 
 
 async def page(port: int, path: str) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with plain_client(timeout=30) as client:
         return await client.get(f"http://127.0.0.1:{port}{path}")
 
 
@@ -54,7 +55,7 @@ async def is_ready(ops_port: int) -> bool:
 
 async def predict(port: int) -> int:
     """On a connection of its own, which goes to whichever worker."""
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with plain_client(timeout=60) as client:
         return (await client.post(f"http://127.0.0.1:{port}/predict", json=ROW)).status_code
 
 
@@ -110,7 +111,7 @@ def started(settings: GatewaySettings, **environment: str) -> Iterator[subproces
         "MLMESH_BACKENDS": json.dumps(settings.backends),
         "MLMESH_INPUT_LOG": str(settings.input_log),
         "MLMESH_WORKERS": "2",
-        "MLMESH_LAME_DUCK_SECONDS": "6",
+        "MLMESH_LAME_DUCK_SECONDS": "3",
     }
     with subprocess.Popen(
         [sys.executable, "-m", "gateway"],
