@@ -52,6 +52,7 @@ class Pool:
         self._ready: list[Replica] = []
         self._stranded: dict[PendingCall, None] = {}
         self._under_way = 0
+        self._turn = 0
         self._deadlines: Deadlines[PendingCall] = Deadlines(expire)
         self._budget = RetryBudget(options.retry_tokens)
         self._gone_since = time.monotonic() + START_SECONDS
@@ -179,11 +180,15 @@ class Pool:
             self._stranded[pending] = None
 
     def _choose(self) -> Replica | None:
-        """The replica with the least to do."""
+        """The replica with the least to do; of equal ones the one that was chosen longest ago."""
         ready = self._ready
         if len(ready) == 1:
             return ready[0]
-        return min(ready, key=_load, default=None)
+        chosen = min(ready, key=_load, default=None)
+        if chosen is not None:
+            self._turn += 1
+            chosen.turn = self._turn
+        return chosen
 
     @property
     def _patience_ends(self) -> float:
@@ -250,8 +255,8 @@ class Pool:
             replica.retire()
 
 
-def _load(replica: Replica) -> int:
-    return replica.load
+def _load(replica: Replica) -> tuple[int, int]:
+    return replica.load, replica.turn
 
 
 def expire(pending: PendingCall) -> None:

@@ -36,6 +36,8 @@ class Replica:
         self.state = State.CONNECTING
         self.load = 0
         """Weight of the calls that it has."""
+        self.turn = 0
+        """When it was chosen last, as a number that only grows."""
         self.heard = time.monotonic()
         self.silent = False
         """It has calls and says nothing: only who finds no other replica gives it more."""

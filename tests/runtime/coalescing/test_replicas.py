@@ -154,6 +154,24 @@ async def test_an_address_that_vanishes_is_drained_and_a_new_one_is_used(tmp_pat
         assert second.executions() == Counter(f"late-{n}" for n in range(20))
 
 
+async def test_calls_that_come_one_by_one_go_to_all_replicas(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        first, second = await two(stack, tmp_path, 0.0)
+        target = f"{first.address},{second.address}"
+        carrier = await stack.enter_async_context(open_carrier(target, Coalescing()))
+        async with asyncio.timeout(20):
+            while not (first.executions() and second.executions()):
+                await carrier.begin(PREDICT, request("early"), call())
+        for number in range(10):
+            await carrier.begin(PREDICT, request(f"one-{number}"), call())
+
+    answered = [one.executions() for one in (first, second)]
+    assert [sum(count for name, count in one.items() if name != "early") for one in answered] == [
+        5,
+        5,
+    ]
+
+
 async def test_a_name_is_looked_up_and_its_addresses_are_called(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(counted(tmp_path / "first"))
