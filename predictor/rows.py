@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from mlmesh.v1 import predictor_pb2 as pb
 LARGEST = float(np.finfo(np.float32).max)
 OUT_OF_RANGE = "OUT_OF_TRAINING_RANGE"
 
+Range = tuple[float, float]
+"""Smallest and largest number."""
 Row = dict[str, Array]
 """One row for every input of the graph: arrays of shape [1, columns]."""
 Encoded = list[float]
@@ -32,7 +35,9 @@ class RowReader:
             {name: float(position) for position, name in enumerate(feature.categories)}
             for feature in manifest.features
         ]
-        self._usual = [_usual_of(feature) for feature in manifest.features]
+        held = {tensor.name: _held_by(tensor.dtype) for tensor in manifest.inputs}
+        self._held = [held[feature.input] for feature in manifest.features]
+        self._usual = [_usual_of(feature, held[feature.input]) for feature in manifest.features]
         self._by_name = {feature.name: index for index, feature in enumerate(manifest.features)}
         self._categorical = next((f for f in manifest.features if f.kind == "categorical"), None)
         self._columns = {
@@ -90,7 +95,8 @@ class RowReader:
         warnings: list[pb.Warning] = []
         for index, (value, (low, high)) in enumerate(zip(row, self._usual, strict=True)):
             if not low <= value <= high:
-                _check_number(value, self.features[index], f"features[{index}]", warnings)
+                at = f"features[{index}]"
+                _check_number(value, self.features[index], self._held[index], at, warnings)
         return row, warnings
 
     def _from_names(self, named: Mapping[str, Value]) -> tuple[Encoded, list[pb.Warning]]:
@@ -99,7 +105,9 @@ class RowReader:
                 raise InvalidInput(f'named_features["{name[:64]}"]', self._unknown(name))
         encoded: Encoded = []
         warnings: list[pb.Warning] = []
-        for feature, positions in zip(self.features, self._positions, strict=True):
+        for feature, positions, held in zip(
+            self.features, self._positions, self._held, strict=True
+        ):
             at = f'named_features["{feature.name}"]'
             if feature.name not in named:
                 raise InvalidInput(at, "missing")
@@ -108,7 +116,7 @@ class RowReader:
                 encoded.append(_category(value, positions, at))
             else:
                 number = _number(value, at)
-                _check_number(number, feature, at, warnings)
+                _check_number(number, feature, held, at, warnings)
                 encoded.append(number)
         return encoded, warnings
 
@@ -131,18 +139,33 @@ def _columns_of(features: Sequence[Feature], tensor: str) -> list[int]:
     return [index for _, index in sorted(mine)]
 
 
-def _usual_of(feature: Feature) -> tuple[float, float]:
+def _held_by(dtype: str) -> Range:
+    """The numbers that an input of this dtype can hold, of those that fit 32 bits."""
+    if "int" in dtype:
+        limits = np.iinfo(dtype)
+        low, high = float(limits.min), float(limits.max)
+        # The largest of 64 bits is no float, and the next one is too large.
+        return low, high if high <= limits.max else math.nextafter(high, 0)
+    largest = float(np.finfo(np.float16).max) if dtype == "float16" else LARGEST
+    return -largest, largest
+
+
+def _usual_of(feature: Feature, held: Range) -> Range:
     """Between these a number is fine, and nothing is to be said of it."""
     low, high = feature.minimum, feature.maximum
     if low is None or high is None:
-        return -LARGEST, LARGEST
-    return max(low, -LARGEST), min(high, LARGEST)
+        return held
+    return max(low, held[0]), min(high, held[1])
 
 
-def _check_number(value: float, feature: Feature, at: str, warnings: list[pb.Warning]) -> None:
+def _check_number(
+    value: float, feature: Feature, held: Range, at: str, warnings: list[pb.Warning]
+) -> None:
     # Written so that NaN fails it as well.
-    if not -LARGEST <= value <= LARGEST:
-        raise InvalidInput(at, "must be a finite number that fits 32 bits")
+    if not held[0] <= value <= held[1]:
+        if held[1] == LARGEST:
+            raise InvalidInput(at, "must be a finite number that fits 32 bits")
+        raise InvalidInput(at, f"must be a number from {held[0]:g} to {held[1]:g}")
     low, high = feature.minimum, feature.maximum
     if low is not None and high is not None and not low <= value <= high:
         unit = f" {feature.unit}" if feature.unit else ""

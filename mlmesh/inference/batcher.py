@@ -14,7 +14,6 @@ import time
 from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import Generic, Self
 
@@ -22,7 +21,7 @@ from mlmesh.inference.cost import CostLine
 from mlmesh.inference.stop import Stop
 from mlmesh.inference.waiting import Item, Result, Running, Waiting
 from mlmesh.runtime.call import CURRENT
-from mlmesh.runtime.done import Done, settle
+from mlmesh.runtime.done import Awaited, Done
 from mlmesh.runtime.errors import DeadlineExceeded, Overloaded, TooLarge, Unavailable
 from mlmesh.runtime.tracing import MEMBERS, members_of
 
@@ -115,18 +114,18 @@ class Batcher(Generic[Item, Result]):
         priority: int = 0,
     ) -> Result:
         """Wait for the result of `item`; for the arguments and what is raised see `begin`."""
-        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        result: Awaited[Result] = Awaited()
         waiting = self.begin(
             item,
             size,
-            partial(settle, result),
+            result.tell,
             nbytes=nbytes,
             key=key,
             deadline=deadline,
             priority=priority,
         )
         try:
-            return await result
+            return await result.get()
         except asyncio.CancelledError:
             self.give_up(waiting)
             raise

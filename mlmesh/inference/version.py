@@ -27,7 +27,7 @@ from mlmesh.inference.stop import Stop
 from mlmesh.inference.waiting import Waiting
 from mlmesh.registry.manifest import Manifest
 from mlmesh.runtime.call_log import MODEL
-from mlmesh.runtime.done import Done, GiveUp, settle
+from mlmesh.runtime.done import Awaited, Done, GiveUp
 from mlmesh.runtime.measured import MEASURED, Measured
 from mlmesh.runtime.tracing import MEMBERS, Batch, batch_failed, batch_ran
 
@@ -175,11 +175,11 @@ class LoadedVersion:
 
     async def _submit(self, inputs: Arrays, rows: int, deadline: float, priority: int) -> Answer:
         nbytes = await bytes_of(inputs)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        told: Awaited[Answer] = Awaited()
         began = time.perf_counter_ns()
-        waiting = self._begin(inputs, rows, nbytes, partial(settle, future), deadline, priority)
+        waiting = self._begin(inputs, rows, nbytes, told.tell, deadline, priority)
         try:
-            answer = await future
+            answer = await told.get()
         except asyncio.CancelledError:
             self._batcher.give_up(waiting)
             raise

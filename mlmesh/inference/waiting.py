@@ -93,6 +93,8 @@ class Waiting(Generic[Item, Result]):
         try:
             if done is not None:
                 done(result, error)
-        except Exception:
-            # It is one caller's trouble; the others of the batch have to be told as well.
-            logger.exception("what came of an item could not be told")
+        except Exception as failure:
+            # It is one caller's trouble; the others of the batch have to be told as well. Without
+            # its message, which may repeat what the caller sent: no call is current here.
+            failed = type(failure).__name__
+            logger.error("what came of an item could not be told", extra={"failure": failed})

@@ -66,23 +66,21 @@ class MeshService:
         self, request: pb.CarryRequest, call: Call
     ) -> pb.CarryResponse:
         batch = _Batch(len(request.calls))
-        for carried in request.calls:
-            one = _Carried(carried, batch.put)
-            batch.calls.append(one)
-            one.begin(self._chain, call)
+        calls = [_Carried(carried, batch.put) for carried in request.calls]
         try:
+            for one in calls:
+                one.begin(self._chain, call)
             await batch.whole.wait()
-        except asyncio.CancelledError:
-            batch.cancel_all()
-            raise
+        finally:
+            for one in calls:
+                one.give_up()
         return pb.CarryResponse(replies=batch.replies)
 
 
 class _Batch:
-    """The calls of one CarryBatch, and their replies as they come."""
+    """The replies of one CarryBatch as they come."""
 
     def __init__(self, count: int) -> None:
-        self.calls: list[_Carried] = []
         self.replies: list[pb.Reply] = []
         self.whole = asyncio.Event()
         self._count = count
@@ -91,10 +89,6 @@ class _Batch:
     def put(self, carried: _Carried, reply: pb.Reply) -> None:
         self.replies.append(reply)
         self._see()
-
-    def cancel_all(self) -> None:
-        for one in self.calls:
-            one.give_up()
 
     def _see(self) -> None:
         if len(self.replies) == self._count:
@@ -232,10 +226,13 @@ class _Carried:
             self._begun.give_up()
 
     def _done(self, message: Message | None, error: BaseException | None) -> None:
+        if message is not None:
+            try:
+                reply = _answer(self._carried, message, self._measured)
+            except Exception as failure:
+                message, error = None, failure
         if message is None:
             reply = _failure(self._carried.id, _status_of(error))
-        else:
-            reply = _answer(self._carried, message, self._measured)
         self._put(self, reply)
 
 

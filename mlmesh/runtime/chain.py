@@ -25,7 +25,7 @@ from mlmesh.runtime.call import CURRENT, Call
 from mlmesh.runtime.call_log import MODEL, CallLog
 from mlmesh.runtime.contracts import Method, methods_of, wire_name
 from mlmesh.runtime.deadlines import Deadlines
-from mlmesh.runtime.done import Done, settle
+from mlmesh.runtime.done import Awaited, Done
 from mlmesh.runtime.errors import DeadlineExceeded, ServingError, Unsupported
 from mlmesh.runtime.item_stream import AnswerItem, ItemStream
 from mlmesh.runtime.metrics import ServerMetrics, StreamMetrics
@@ -145,10 +145,10 @@ class Chain:
 
     async def perform(self, path: str, request: bytes | Message, call: Call) -> Message:
         """The same with messages."""
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        begun = self.begin(path, request, call, partial(settle, answer))
+        answer: Awaited[Message] = Awaited()
+        begun = self.begin(path, request, call, answer.tell)
         try:
-            return await answer
+            return await answer.get()
         except asyncio.CancelledError:
             begun.give_up()
             raise

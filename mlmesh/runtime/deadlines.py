@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from contextvars import Context
 from typing import Generic, TypeVar
 
 TICK_SECONDS = 0.01
@@ -52,7 +53,8 @@ class Deadlines(Generic[Member]):
             self._timer.cancel()
         self._due = tick
         seconds = max(0.0, tick * TICK_SECONDS - time.monotonic())
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._fire)
+        # In no call's context: the timer is everybody's.
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._fire, context=Context())
 
     def _fire(self) -> None:
         self._timer = None
@@ -61,5 +63,5 @@ class Deadlines(Generic[Member]):
         for tick in [tick for tick in self._members if tick * TICK_SECONDS <= now]:
             for member in self._members.pop(tick, ()):
                 self._end(member)
-        if self._members and self._timer is None:
+        if self._members:
             self._arm(min(self._members))

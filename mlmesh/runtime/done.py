@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 Result = TypeVar("Result")
 Made = TypeVar("Made")
@@ -14,18 +14,37 @@ GiveUp = Callable[[], object]
 """Nobody waits for it any more."""
 
 
-def settle(
-    future: asyncio.Future[Result], result: Result | None, error: BaseException | None
-) -> None:
-    """Tells a future; one that was cancelled needs no answer."""
-    if future.done():
-        return
-    if error is None:
-        future.set_result(cast(Result, result))
-    elif isinstance(error, asyncio.CancelledError):
-        future.cancel()
-    else:
-        future.set_exception(error)
+class Awaited(Generic[Result]):
+    """For those who wait all the same: `tell` is a Done, `get` what it was told.
+
+    Not a future, for that keeps what it raises, which knows the frames that know the future: with
+    the request in one of them, refusals would be garbage in cycles.
+    """
+
+    __slots__ = ("_error", "_result", "_told")
+
+    def __init__(self) -> None:
+        self._told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+
+    def tell(self, result: Result | None, error: BaseException | None) -> None:
+        # One that was cancelled needs no answer.
+        if not self._told.done():
+            self._result, self._error = result, error
+            self._told.set_result(None)
+
+    async def get(self) -> Result:
+        """Wait for the result, once; raises the error."""
+        await self._told
+        result, error = self._result, self._error
+        self._result = self._error = None
+        try:
+            if error is not None:
+                raise error
+            return cast(Result, result)
+        finally:
+            del error
 
 
 def then(make: Callable[[Result], Made], done: Done[Made]) -> Done[Result]:

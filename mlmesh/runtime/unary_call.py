@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from mlmesh.runtime.call_log import MODEL
 from mlmesh.runtime.contracts import Method
 from mlmesh.runtime.deadlines import Deadlines
 from mlmesh.runtime.done import Done, GiveUp
-from mlmesh.runtime.errors import DeadlineExceeded
+from mlmesh.runtime.errors import DeadlineExceeded, InternalError
 from mlmesh.runtime.parsing import parsed
+
+logger = logging.getLogger(__name__)
 
 Answer = Callable[[Any, Call], Awaitable[Message]]
 """What answers a unary rpc."""
@@ -70,7 +73,7 @@ class UnaryCall:
         self._share = share
         self._deadlines = deadlines
         self._books = books
-        self._done = done
+        self._done: Done[Message] | None = done
         self._tick = 0
         self._model = NO_MODEL
         self._give_up: GiveUp | None = None
@@ -102,7 +105,11 @@ class UnaryCall:
             return
         self._failure = reason or asyncio.CancelledError()
         if self._give_up is not None:
-            self._give_up()
+            try:
+                self._give_up()
+            except Exception as error:
+                # Others are given up in the same turn, at the same deadline.
+                self._finish(None, error)
 
     def _begin(self, request: bytes | Message) -> None:
         served, call = self._served, self.call
@@ -161,13 +168,24 @@ class UnaryCall:
 
     def _end(self, message: Message | None, error: BaseException | None) -> None:
         self.over = True
-        # Let go of: it knows whoever tells this call.
-        self._give_up = None
+        told = self._written_down(error)
+        # Let go of: they know this call, or whoever tells it.
+        done, self._done, self._give_up, self._failure = self._done, None, None, None
+        if done is not None:
+            done(message if told is None else None, told)
+
+    def _written_down(self, error: BaseException | None) -> BaseException | None:
+        """What the caller is told of it."""
         served = self._served
-        told = self._books.close(
-            served.method, self.call, self._started, error, served.refusal, self._model
-        )
-        self._done(message if told is None else None, told)
+        try:
+            return self._books.close(
+                served.method, self.call, self._started, error, served.refusal, self._model
+            )
+        except Exception:
+            # Its caller waits all the same.
+            said = {"request_id": self.call.request_id, "method": served.method.path}
+            logger.exception("a call could not be written down", extra=said)
+            return InternalError()
 
 
 def expire(call: UnaryCall) -> None:
