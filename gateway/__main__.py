@@ -8,6 +8,7 @@ from gateway.loop import loop_factory
 from gateway.running import running_gateway
 from gateway.settings import GatewaySettings
 from gateway.workers import serve_by_workers
+from mlmesh.runtime.garbage import look_seldom
 from mlmesh.runtime.program import run_program
 from mlmesh.runtime.shutdown import shutdown_on_signals
 
@@ -20,6 +21,7 @@ async def main(settings: GatewaySettings) -> None:
             await serve_by_workers(settings, shutdown)
             return
         async with running_gateway(settings) as gateway:
+            look_seldom()
             logger.info("serving", extra={"port": gateway.port, "backends": settings.backends})
             await shutdown.requested()
             gateway.probes.leaving = True

@@ -48,7 +48,6 @@ from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.chain import Chain
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.contracts import Contracts, load_contracts
-from mlmesh.runtime.garbage import look_seldom
 from mlmesh.runtime.log_levels import change_level, levels_page
 from mlmesh.runtime.loop_lag import watching_lag
 from mlmesh.runtime.metrics import ServerMetrics, metrics_page, open_registry
@@ -139,7 +138,6 @@ async def running_gateway(
             tracing=tracing,
         )
         stack.callback(asyncio.create_task(probes.beat()).cancel)
-        look_seldom()
         ops_port = await stack.enter_async_context(
             running_pages(
                 settings.ops_address,

@@ -20,6 +20,7 @@ from gateway.page import AnyPage
 from gateway.running import running_gateway
 from gateway.settings import GatewaySettings
 from gateway.summary import LOOPBACK, page_at
+from mlmesh.runtime.garbage import look_seldom
 from mlmesh.runtime.pages import AcceptPage
 from mlmesh.runtime.program import run_with
 from mlmesh.runtime.shutdown import Shutdown, shutdown_on_signals
@@ -70,6 +71,7 @@ async def main(assignment: Assignment) -> None:
     with shutdown_on_signals() as shutdown, socket.socket(fileno=assignment.descriptor) as listener:
         own = settings_of(settings, assignment.number)
         async with running_gateway(own, listener, pages) as gateway:
+            look_seldom()
             print(gateway.ops_port, flush=True)
             logger.info("serving", extra={"port": gateway.port, "worker": assignment.number})
             _leave_when_orphaned(shutdown)

@@ -4,15 +4,27 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmesh.runtime.chain import Service
 from mlmesh.runtime.health import Health
 from mlmesh.runtime.serving import serve
 from mlmesh.runtime.settings import ServiceSettings
+
+
+@pytest.fixture(autouse=True)
+def garbage_is_looked_for_as_before() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    # What other tests left is not kept for good.
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 async def test_what_was_loaded_is_not_looked_through_for_garbage_while_it_serves() -> None:
