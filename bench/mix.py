@@ -62,7 +62,8 @@ class Connections:
     async def ask(self, request: HttpRequest) -> bool:
         """Whether it was answered well."""
         try:
-            return await asyncio.wait_for(self._ask(request), TIMEOUT_SECONDS)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                return await self._ask(request)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             return False
 

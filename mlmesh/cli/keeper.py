@@ -85,7 +85,8 @@ class Keeper:
                 level="warning",
             )
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
             pause = min(2 * pause, self._policy.longest_seconds)
 
     def stop(self) -> None:

@@ -56,7 +56,8 @@ async def try_versions(candidates: Sequence[Candidate], limits: TrialLimits) -> 
             while len(reasons) < len(candidates):
                 wall = STARVED * limits.seconds
                 try:
-                    line = await asyncio.wait_for(lines.readline(), wall)
+                    async with asyncio.timeout(wall):
+                        line = await lines.readline()
                 except TimeoutError:
                     reasons.append(f"loading and warm-up took more than {wall:g} s")
                     break

@@ -24,9 +24,8 @@ async def measured_apart(plan: Plan, limits: TrialLimits) -> Measured:
     command = (sys.executable, "-m", "mlmesh.registration.apart", str(limits.memory_bytes))
     child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
     try:
-        output, _ = await asyncio.wait_for(
-            child.communicate(plan.model_dump_json().encode()), limits.seconds
-        )
+        async with asyncio.timeout(limits.seconds):
+            output, _ = await child.communicate(plan.model_dump_json().encode())
     except TimeoutError:
         raise Refused(
             f"trial: the graph ran for more than {limits.seconds:g} s; allow more with --seconds"

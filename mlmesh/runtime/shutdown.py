@@ -53,7 +53,8 @@ class Shutdown:
         """Go on serving for `seconds`, so that load balancers notice before connections go."""
         logger.info("leaving", extra={"lame_duck_seconds": seconds})
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hurried.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
 
 
 @contextmanager

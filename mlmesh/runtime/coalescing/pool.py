@@ -104,7 +104,8 @@ class Pool:
                 raise not_available(method)
             self._changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
             replica = self._choose()
         weight = len(method.path)
         replica.load += weight

@@ -28,7 +28,8 @@ async def addresses_of(name: Named) -> tuple[str, ...]:
 
     # A daemon, not the loop's pool: a program that ends does not wait for a name server.
     threading.Thread(target=look, name="resolver", daemon=True).start()
-    return await asyncio.wait_for(found, RESOLVE_SECONDS)
+    async with asyncio.timeout(RESOLVE_SECONDS):
+        return await found
 
 
 def _tell(

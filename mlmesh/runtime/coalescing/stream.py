@@ -66,7 +66,8 @@ class CarryStream:
 
         Raises AioRpcError, DecodeError, and TimeoutError when the server does not say a word.
         """
-        first = await asyncio.wait_for(self._call.read(), HELLO_SECONDS)
+        async with asyncio.timeout(HELLO_SECONDS):
+            first = await self._call.read()
         if first is grpc.aio.EOF:
             return
         hello = pb.CarryResponse.FromString(first)
