@@ -6,7 +6,6 @@ with the whole numbers; CUDA has no kernels for them, so ONNX Runtime has to fol
 
 from __future__ import annotations
 
-import mmap
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 # The field of a node in which its operator is named, as it is serialised. An operator that only
 # reads int8 weights is named DequantizeLinear.
 _QUANTIZE = b"\x22\x0eQuantizeLinear"
+_CHUNK = 2**17
 
 
 def arithmetic_of(graph: Path | bytes, kind: str) -> Arithmetic:
@@ -39,9 +39,15 @@ def session_entries(kind: str) -> Mapping[str, str]:
 def _holds_scales(graph: Path | bytes) -> bool:
     if isinstance(graph, bytes):
         return _QUANTIZE in graph
-    # Not read whole: a graph may have two gigabytes.
-    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(_QUANTIZE) >= 0
+    # A search keeps the interpreter to itself, and a graph may have two gigabytes: in parts, the
+    # calls of other models need not wait for the end of it.
+    before = b""
+    with graph.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            if _QUANTIZE in before + chunk:
+                return True
+            before = chunk[1 - len(_QUANTIZE) :]
+    return False
 
 
 def _is_old_x86() -> bool:

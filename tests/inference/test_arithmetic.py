@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import onnx
@@ -61,6 +64,33 @@ def test_weights_alone_are_no_scales() -> None:
 
 def test_a_shipped_graph_is_known_to_be_quantised() -> None:
     assert arithmetic_of(EMBEDDINGS, "cpu") == "int8"
+
+
+def test_an_operator_is_found_wherever_a_large_graph_holds_it(tmp_path: Path) -> None:
+    operator = helper.make_node("QuantizeLinear", ["x"], ["q"]).SerializeToString()
+    graph = tmp_path / "graph.onnx"
+
+    for place in range(2**17 - len(operator), 2**17 + 1):
+        graph.write_bytes(bytes(place) + operator + bytes(2**17))
+        assert arithmetic_of(graph, "cpu") == "int8", place
+
+
+def test_others_go_on_while_a_large_graph_is_looked_at(tmp_path: Path) -> None:
+    graph = tmp_path / "graph.onnx"
+    graph.touch()
+    os.truncate(graph, 2**29)  # takes no room on the disk
+    done = threading.Event()
+    turns = 0
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(arithmetic_of, graph, "cpu")
+        looking.add_done_callback(lambda _: done.set())
+        while not done.wait(0.001):
+            turns += 1
+
+    assert looking.result() == "float"
+    # One or two, when it is looked at in one go.
+    assert turns > 20
 
 
 def test_sessions_on_cuda_fold_the_scales_away() -> None:
