@@ -38,7 +38,7 @@ LIMITS = """
 | bytes of a packed body that are unpacked at once | 262,144 | `gateway/compression.py` |
 | boundary of a form | 70 characters | `gateway/form.py` |
 | rows of a BatchPredict, calls of a CarryRequest | 4096 | the contracts |
-| calls under way on one Carry stream | 4096 | `mlmesh/runtime/carry.py` |
+| calls under way on one Carry stream | 4096 | `mlmesh/runtime/carried_calls.py` |
 | texts or pairs of a batched nlp request | 4096 | the contracts |
 | sentences of a summary | 1000 | the contracts |
 | items under way on one stream | 256; more are not read | `mlmesh/runtime/item_stream.py` |
@@ -57,7 +57,7 @@ LIMITS = """
 | series of one metric | 10,000, of refusals 256; others as one | `mlmesh/runtime/instruments.py` |
 | links of a batch's span | 4096 | `mlmesh/runtime/trace_export.py` |
 | headers of a gRPC call | 16 KiB | `mlmesh/runtime/server.py` |
-| responses in one Carry message | 1 MiB, or one larger response | `mlmesh/runtime/carry.py` |
+| responses in one Carry message | 1 MiB, or one larger response | `mlmesh/runtime/carried_calls.py` |
 | connections to a metrics or ops port | 64; further ones are closed | `mlmesh/runtime/pages.py` |
 | instances of one model | 64 | `mlmesh/inference/device.py` |
 | shapes recorded as CUDA graphs | 64; further ones run without | `mlmesh/inference/binding.py` |

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.call import CURRENT, Call, deadline_after
-from mlmesh.runtime.carry import TELL_SECONDS, MeshService
+from mlmesh.runtime.carried_calls import TELL_SECONDS
+from mlmesh.runtime.carry import MeshService
 from mlmesh.runtime.chain import Chain, Service
 from mlmesh.runtime.done import Done, GiveUp, then
 from mlmesh.runtime.errors import DeadlineExceeded, InternalError, Overloaded, ServingError
