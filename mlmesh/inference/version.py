@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,7 @@ from mlmesh.inference.batch_run import Answer, bytes_of, parts_of, run_batch
 from mlmesh.inference.batcher import Batcher, RunBatch
 from mlmesh.inference.loading import Opened
 from mlmesh.inference.metrics import InferenceMetrics
+from mlmesh.inference.model_thread import ModelThread
 from mlmesh.inference.options import VersionOptions
 from mlmesh.inference.session import Arrays, Session, stoppable
 from mlmesh.inference.statistics import Spent, Statistics
@@ -215,18 +215,16 @@ class LoadedVersion:
     def _runner(self, session: Session) -> RunBatch[Arrays, Answer]:
         """Runs batches on one session, in a thread of its own: models never wait for each other."""
         name = f"{self.manifest.name}-{self.manifest.version}"
-        thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        # Not on the loop's thread: a run that is told to stop ends when its operator does.
-        self._stack.push_async_callback(asyncio.to_thread, thread.shutdown)
-        loop = asyncio.get_running_loop()
+        thread = ModelThread(name)
+        self._stack.push_async_callback(thread.close)
 
         async def run(items: Sequence[Arrays], stop: Stop) -> list[Answer]:
             options = stoppable()
             stop.on_request(partial(setattr, options, "terminate", True))
             began = time.time_ns()
             try:
-                answers, rows, spent = await loop.run_in_executor(
-                    thread, run_batch, session, self.shaping, items, options
+                answers, rows, spent = await thread.do(
+                    partial(run_batch, session, self.shaping, items, options)
                 )
             except Exception as error:
                 self._books.failed()
