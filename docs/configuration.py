@@ -57,7 +57,7 @@ LIMITS = """
 | series of one metric | 10,000, of refusals 256; others as one | `mlmesh/runtime/instruments.py` |
 | links of a batch's span | 4096 | `mlmesh/runtime/trace_export.py` |
 | headers of a gRPC call | 16 KiB | `mlmesh/runtime/server.py` |
-| responses in one Carry message | 1 MiB, or one larger response | `mlmesh/runtime/carried_calls.py` |
+| responses in one Carry message | 1 MiB or one response | `mlmesh/runtime/carried_calls.py` |
 | connections to a metrics or ops port | 64; further ones are closed | `mlmesh/runtime/pages.py` |
 | instances of one model | 64 | `mlmesh/inference/device.py` |
 | shapes recorded as CUDA graphs | 64; further ones run without | `mlmesh/inference/binding.py` |

@@ -206,6 +206,8 @@ def _coalescing(settings: GatewaySettings) -> Coalescing:
         patience_seconds=settings.patience_seconds,
         silence_seconds=settings.silence_seconds,
         resolve_seconds=settings.resolve_seconds,
+        early_calls=settings.coalesce_early_calls,
+        folder=settings.carry_folder,
     )
 
 

@@ -1,4 +1,4 @@
-"""The mesh as it is shipped: its programs, with only addresses and the processor chosen."""
+"""The mesh as `mlmesh up` starts it: its programs, with only addresses and the processor chosen."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def planned_mesh(
         "MLMESH_PROVIDER": "cpu",
         "MLMESH_LAME_DUCK_SECONDS": "0",
         "MLMESH_DRAIN_SECONDS": "1",
+        "MLMESH_CARRY_FOLDER": str(folder),
         **(environment or {}),
     }
     http, ops = free_addresses(2)

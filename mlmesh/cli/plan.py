@@ -48,6 +48,18 @@ class Plan:
     def programs(self) -> tuple[Program, ...]:
         return (*self.services, self.gateway) if self.gateway else self.services
 
+    def carrying_in(self, folder: str) -> Plan:
+        """The same; its programs carry calls by way of sockets in `folder`."""
+
+        def carrying(program: Program) -> Program:
+            return replace(program, defaults={**program.defaults, "MLMESH_CARRY_FOLDER": folder})
+
+        return replace(
+            self,
+            services=tuple(map(carrying, self.services)),
+            gateway=self.gateway and carrying(self.gateway),
+        )
+
 
 def plan_of(mesh: Mesh, host: str, only: Collection[str], http_port: int | None) -> Plan:
     """Choose what to start; raises MeshError when that is nothing, or two want one port."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -21,9 +23,12 @@ from mlmesh.cli.plan import Plan, plan_of
 from mlmesh.cli.port import require_free
 from mlmesh.cli.record import Paint, readable
 from mlmesh.cli.supervisor import supervised
+from mlmesh.runtime.neighbours import socket_path
 
 FAILURE = 1
 USAGE = 2
+SOCKET_BYTES = 100
+"""Of a path that every system takes for a Unix socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,8 @@ async def up(options: Options) -> int:
 
 async def _run(plan: Plan, options: Options, console: Console, began: float) -> int:
     names = [program.name for program in plan.programs]
-    with caught_interrupts() as interrupts:
+    with caught_interrupts() as interrupts, _carry_folder() as folder:
+        plan = plan.carrying_in(folder)
         journal = Journal(console, names, raw=options.raw, on_lost=interrupts.asked.set)
         for name in plan.absent:
             journal.say(f"{name} is not here, going on without it")
@@ -81,6 +87,14 @@ async def _run(plan: Plan, options: Options, console: Console, began: float) -> 
                     show_board(console, plan, seconds, time.monotonic() - began)
                 await mesh.asked_to_stop()
     return 0 if mesh.clean() else FAILURE
+
+
+@contextmanager
+def _carry_folder() -> Iterator[str]:
+    """Where the programs carry calls past gRPC, empty where they cannot."""
+    with TemporaryDirectory(prefix="mlmesh-", ignore_cleanup_errors=True) as folder:
+        longest = os.fsencode(socket_path(folder, 65_535))
+        yield folder if hasattr(socket, "AF_UNIX") and len(longest) <= SOCKET_BYTES else ""
 
 
 def _explain(failure: GivenUp) -> None:

@@ -7,9 +7,7 @@ a ServingError.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import iscoroutinefunction
@@ -22,20 +20,19 @@ from mlmesh.runtime import rules
 from mlmesh.runtime.admission import Budget, Gauge, Limits, Share
 from mlmesh.runtime.books import Books, Refusal
 from mlmesh.runtime.call import CURRENT, Call
-from mlmesh.runtime.call_log import MODEL, CallLog
+from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.contracts import Method, methods_of, wire_name
 from mlmesh.runtime.deadlines import Deadlines
 from mlmesh.runtime.done import Awaited, Done
 from mlmesh.runtime.errors import DeadlineExceeded, ServingError, Unsupported
 from mlmesh.runtime.item_stream import AnswerItem, ItemStream
-from mlmesh.runtime.metrics import ServerMetrics, StreamMetrics
-from mlmesh.runtime.parsing import parsed
+from mlmesh.runtime.metrics import ServerMetrics
+from mlmesh.runtime.open_stream import OpenStream, StreamBehaviour, Streaming
 from mlmesh.runtime.tracing import Tracing
 from mlmesh.runtime.unary_call import CheckBytes, Unary, UnaryCall, expire
 
 CARRY_SCOPE = "mesh.carry"
 
-StreamBehaviour = Callable[[AsyncIterator[Any], Call], AsyncIterator[Message]]
 OpenItemStream = Callable[[type[Message], AnswerItem], StreamBehaviour]
 """Takes the type of a stream's answers and what answers one of its messages."""
 
@@ -76,15 +73,6 @@ class Service:
         return wire_name(self.contract)
 
 
-@dataclass(frozen=True, slots=True)
-class _Streaming:
-    method: Method
-    answer: StreamBehaviour
-    check: CheckBytes
-    refusal: Refusal
-    metrics: StreamMetrics
-
-
 class Chain:
     """Answers calls by their gRPC path, on serialised messages."""
 
@@ -107,7 +95,7 @@ class Chain:
         )
         self._deadlines: Deadlines[UnaryCall] = Deadlines(expire)
         self._unary: dict[str, Unary] = {}
-        self._streaming: dict[str, _Streaming] = {}
+        self._streaming: dict[str, Streaming] = {}
         self._draining = False
         # Tasks that wait for the next message of a stream.
         self._readers: set[asyncio.Task[Any]] = set()
@@ -136,7 +124,7 @@ class Chain:
         self, method: Method, answer: StreamBehaviour, check: CheckBytes, refusal: Refusal
     ) -> None:
         metrics = self._metrics.stream(method)
-        self._streaming[method.path] = _Streaming(method, answer, check, refusal, metrics)
+        self._streaming[method.path] = Streaming(method, answer, check, refusal, metrics)
 
     async def answer(self, path: str, request: bytes, call: Call) -> bytes:
         """The answer of the unary method at `path`; raises ServingError."""
@@ -180,16 +168,17 @@ class Chain:
     ) -> AsyncIterator[bytes]:
         """The answers of the streaming method at `path`; raises ServingError."""
         served = self._streaming[path]
-        method = served.method
-        if self._tracing is not None and method.scope != CARRY_SCOPE:
+        if self._tracing is not None and served.method.scope != CARRY_SCOPE:
             call = self._tracing.served(path[1:], call)
         CURRENT.set(call)
-        with self._observed(method, served.refusal, call), self._streams:
-            call = call.within(method.timeout)
-            async with _Deadline(call):
-                async for response in served.answer(self._read(served, requests), call):
-                    served.metrics.sent.value += 1
-                    yield response.SerializeToString()
+        with self.open_stream(path, call) as stream:
+            async with _Deadline(stream.call):
+                async for response in served.answer(self._read(stream, requests), stream.call):
+                    yield stream.response(response)
+
+    def open_stream(self, path: str, call: Call) -> OpenStream:
+        """A call of the streaming method at `path`, for whoever answers it without `stream`."""
+        return OpenStream(self._streaming[path], call, self._streams, self._books)
 
     def stop_reading(self) -> None:
         """Let streams end: what they have read is answered, what comes later is never begun."""
@@ -198,7 +187,7 @@ class Chain:
             task.cancel()
 
     async def _read(
-        self, served: _Streaming, requests: AsyncIterator[bytes]
+        self, stream: OpenStream, requests: AsyncIterator[bytes]
     ) -> AsyncIterator[Message]:
         """The messages of a stream, checked, until it ends or the server stops reading."""
         task = asyncio.current_task()
@@ -218,24 +207,7 @@ class Chain:
                 return
             finally:
                 self._readers.discard(task)
-            served.metrics.received.value += 1
-            served.check(request)
-            message = parsed(served.method, request)
-            rules.check(message)
-            yield message
-
-    @contextmanager
-    def _observed(self, method: Method, refusal: Refusal, call: Call) -> Iterator[None]:
-        """Write a stream down, and let nothing but ServingErrors and cancellation out."""
-        started = time.perf_counter()
-        failure: BaseException | None = None
-        try:
-            yield
-        except BaseException as error:
-            failure = error
-        told = self._books.close(method, call, started, failure, refusal, MODEL.get())
-        if told is not None:
-            raise told from (failure if told is not failure else None)
+            yield stream.request(request)
 
 
 class _Deadline:

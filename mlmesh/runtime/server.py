@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,11 +17,13 @@ from mlmesh.runtime.admission import Limits
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, traceparent_of, tracestate_of
 from mlmesh.runtime.call_log import CallLog
 from mlmesh.runtime.carry import MeshService
+from mlmesh.runtime.carry_socket import CarryListener
 from mlmesh.runtime.chain import Chain, Service
 from mlmesh.runtime.contracts import Method, methods_of
 from mlmesh.runtime.errors import Overloaded, ServingError
 from mlmesh.runtime.health import SERVICE as HEALTH_SERVICE, Health
 from mlmesh.runtime.metrics import ServerMetrics
+from mlmesh.runtime.neighbours import socket_path
 from mlmesh.runtime.reflection import reflection_pool
 from mlmesh.runtime.tracing import Tracing
 from mlmesh.v1 import mesh_pb2
@@ -46,13 +49,15 @@ async def running_server(
     limits: Limits = DEFAULT_LIMITS,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     drain_seconds: float = DRAIN_SECONDS,
+    carry_folder: str = "",
     tracing: Tracing | None = None,
     log: CallLog | None = None,
 ) -> AsyncIterator[int]:
     """Serve on `address` inside the block and yield the port; drain open calls on the way out.
 
-    Every unary method of `services` can be called plainly or carried by MeshService. Raises OSError
-    when the address cannot be had.
+    Every unary method of `services` can be called plainly or carried by MeshService, and past gRPC
+    by programs of the same user that have the same `carry_folder`. Raises OSError when the address
+    or a socket in the folder cannot be had.
     """
     chain = Chain(services, limits, metrics, tracing, log or CallLog(CALLS, LOGGED_CALLS))
     carrier = MeshService(chain, max_message_bytes=max_message_bytes)
@@ -69,12 +74,27 @@ async def running_server(
         pool=reflection_pool([service.contract for service in [*services, mesh]]),
     )
     port = _bound(server, address)
-    await server.start()
+    past_grpc = await _listening_past_grpc(carry_folder, port, chain, max_message_bytes)
     try:
+        await server.start()
         yield port
     finally:
         chain.stop_reading()
-        await server.stop(drain_seconds)
+        # Side by side: calls of one kind must not be taken while those of the other end.
+        await asyncio.gather(
+            *(listener.stop(drain_seconds) for listener in past_grpc), server.stop(drain_seconds)
+        )
+
+
+async def _listening_past_grpc(
+    folder: str, port: int, chain: Chain, max_message_bytes: int
+) -> list[CarryListener]:
+    """None without a folder. Before gRPC is there, for then callers look for it."""
+    if not folder:
+        return []
+    listener = CarryListener(socket_path(folder, port), chain, max_message_bytes)
+    await listener.start()
+    return [listener]
 
 
 def _bound(server: grpc.aio.Server, address: str) -> int:

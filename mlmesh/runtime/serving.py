@@ -79,6 +79,7 @@ async def _serve(
                 ),
                 max_message_bytes=settings.max_message_bytes,
                 drain_seconds=settings.drain_seconds,
+                carry_folder=settings.carry_folder,
                 tracing=tracing,
                 log=CallLog(CALLS, settings.log_calls_per_second),
             )

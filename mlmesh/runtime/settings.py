@@ -61,6 +61,9 @@ class ProgramSettings(BaseSettings):
     decides. `OTEL_TRACES_SAMPLER_ARG` does as well."""
     trace_flush_seconds: float = Field(default=3.0, ge=0, le=60)
     """Seconds that a program which leaves waits for its last spans to be taken."""
+    carry_folder: str = ""
+    """Folder of Unix sockets by which the gateway and services on one machine carry calls past
+    gRPC, the same for all of them; empty: they carry them by gRPC. `mlmesh up` makes one."""
     lame_duck_seconds: float = Field(default=5.0, ge=0, allow_inf_nan=False)
     """Seconds that a program keeps serving after SIGTERM, already unready."""
     drain_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)

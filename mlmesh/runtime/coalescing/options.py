@@ -43,6 +43,11 @@ class Coalescing:
     """After which a stream gets a successor: servers bound how long one may live."""
     resolve_seconds: float = 30.0
     """Between two looks at the addresses of a `dns:///` target."""
+    early_calls: int = 8
+    """Past gRPC, so many calls leave before others have joined them, when the replica has no more
+    than that to do: the two ends then work side by side. 0: never."""
+    folder: str = ""
+    """Where services on this machine take carried calls past gRPC; empty: none do."""
     attempts: int = 4
     """How often a call that can be repeated is sent at most."""
     retry_tokens: int = 4096

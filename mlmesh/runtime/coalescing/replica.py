@@ -15,8 +15,10 @@ from google.protobuf.message import DecodeError
 from mlmesh.runtime.coalescing.beside import Beside
 from mlmesh.runtime.coalescing.options import Coalescing
 from mlmesh.runtime.coalescing.pending import PendingCall
+from mlmesh.runtime.coalescing.socket_call import SocketCall, open_socket_call
 from mlmesh.runtime.coalescing.state import Keeper, State
 from mlmesh.runtime.coalescing.stream import CarryStream
+from mlmesh.runtime.neighbours import neighbour
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +80,7 @@ class Replica:
             self._beside.send(pending)
             return
         self._queue.append(pending)
-        stream.flush_soon()
+        stream.offer()
 
     def let_go(self, pending: PendingCall) -> None:
         self.load -= pending.weight
@@ -142,8 +144,10 @@ class Replica:
     async def _outlived(self) -> None:
         """Open a stream; come back when it has ended, or is so old that it needs a successor."""
         await self.channel.channel_ready()
-        carry: Any = self.channel.stream_stream(CARRY)
-        stream = CarryStream(carry(), self._queue, self._options, self)
+        near = await self._near()
+        # A message of gRPC costs more than what waits for it gains.
+        early = self._options.early_calls if near is not None else 0
+        stream = CarryStream(near or self._far(), self._queue, self._options, self, early)
         task = self._streams[stream] = asyncio.create_task(self._lived(stream))
         old = False
         while not (task.done() or old):
@@ -151,6 +155,15 @@ class Replica:
             old = self._stream is stream and self.state is State.CARRYING
         if task.done():
             await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _near(self) -> SocketCall | None:
+        """A way past gRPC, where the server is on this machine and offers one."""
+        path = neighbour(self._options.folder, self.address)
+        return await open_socket_call(path) if path is not None else None
+
+    def _far(self) -> Any:
+        carry: Any = self.channel.stream_stream(CARRY)
+        return carry()
 
     async def _lived(self, stream: CarryStream) -> None:
         """A stream, from its opening to its end."""

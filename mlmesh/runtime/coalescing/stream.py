@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import grpc
@@ -40,10 +41,19 @@ class Source(Holder, Protocol):
 
 
 class CarryStream:
-    """call: the gRPC call. queue: calls whose holder is `source`; they leave in its order."""
+    """call: of gRPC, or of a socket, where what `write` gives is None for what has left already.
+
+    queue: calls whose holder is `source`; they leave in its order. early: so many leave at once
+    when no more are carried; 0: all wait for the end of the event loop's turn.
+    """
 
     def __init__(
-        self, call: Any, queue: deque[PendingCall], options: Coalescing, source: Source
+        self,
+        call: Any,
+        queue: deque[PendingCall],
+        options: Coalescing,
+        source: Source,
+        early: int = 0,
     ) -> None:
         self.carried: dict[int, PendingCall] = {}
         """Those that are not answered yet, by their ids."""
@@ -52,6 +62,9 @@ class CarryStream:
         self._queue = queue
         self._options = options
         self._source = source
+        self._early = early
+        self._peak = 0
+        """Calls that were carried at once lately."""
         self._cancelled: list[int] = []
         self._count = 0
         self._sent = 0
@@ -59,7 +72,7 @@ class CarryStream:
         self._writing = False
         self._due = False
         self._retired = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
 
     async def converse(self) -> None:
         """Until the server ends it: what that has not answered, it has never begun.
@@ -109,14 +122,25 @@ class CarryStream:
         if not self._writing:
             self._write(pb.CarryRequest())
 
+    def offer(self) -> None:
+        """There is one more call in the queue."""
+        half = max(self._early, self._peak // 2)
+        if self._early and len(self._queue) >= half >= len(self.carried):
+            self._flush()
+        else:
+            self.flush_soon()
+
     def flush_soon(self) -> None:
         if not self._due and not self._writing:
             # Whatever else comes in this turn of the loop leaves with it.
             self._due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._flush_due)
+
+    def _flush_due(self) -> None:
+        self._due = False
+        self._flush()
 
     def _flush(self) -> None:
-        self._due = False
         if self._writing:
             return
         message = None
@@ -163,23 +187,27 @@ class CarryStream:
         if not count:
             return None
         source.sent(count)
+        self._peak = max(len(carried), self._peak - 1)
         return message
 
     def _write(self, message: pb.CarryRequest) -> None:
         self._sent += 1
-        self._writing = True
-        self._start(self._written(message))
+        writing = self._call.write(message.SerializeToString())
+        if writing is not None:
+            self._writing = True
+            self._start(writing, self._written)
+        elif self._queue or self._cancelled or self._retired:
+            self.flush_soon()
 
-    async def _written(self, message: pb.CarryRequest) -> None:
-        try:
-            await self._call.write(message.SerializeToString())
-        except Exception as error:
+    def _written(self, writing: asyncio.Future[None]) -> None:
+        if writing.cancelled():
+            return
+        if error := writing.exception():
             # The reader learns of it as well, and knows what to do.
             logger.debug("a message was not sent", extra={"reason": repr(error)})
-        finally:
-            self._writing = False
-            if self._queue or self._cancelled or self._retired:
-                self._flush()
+        self._writing = False
+        if self._queue or self._cancelled or self._retired:
+            self._flush()
 
     def _dispatch(self, message: bytes) -> None:
         response = pb.CarryResponse.FromString(message)
@@ -202,15 +230,16 @@ class CarryStream:
         if not (self.carried or self._cancelled or self._writing):
             # Nothing more is written: even a second look finds no calls here.
             self._writing = True
-            self._start(self._half_closed())
+            self._start(self._call.done_writing(), self._half_closed)
 
-    async def _half_closed(self) -> None:
-        try:
-            await self._call.done_writing()
-        except Exception as error:
+    def _half_closed(self, ending: asyncio.Future[None]) -> None:
+        if not ending.cancelled() and (error := ending.exception()):
             logger.debug("a stream was not ended", extra={"reason": repr(error)})
 
-    def _start(self, writing: Any) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(writing)
+    def _start(
+        self, writing: Awaitable[None], ended: Callable[[asyncio.Future[None]], None]
+    ) -> None:
+        task = asyncio.ensure_future(writing)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(ended)

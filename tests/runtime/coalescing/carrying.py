@@ -18,6 +18,20 @@ async def plain_predict(request: bytes, context: Any) -> bytes:
     return b"plain"
 
 
+class Told:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[int] = []
+        self.again = 0
+
+    def sent(self, calls: int) -> None:
+        self.messages.append(calls)
+
+    def repeated(self) -> None:
+        self.again += 1
+
+
 @asynccontextmanager
 async def serving(
     carry: Carry | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections import Counter
@@ -43,9 +44,15 @@ class Counted:
 
 
 @asynccontextmanager
-async def counted(book: Path, seconds: float = 0.0, port: int = 0) -> AsyncIterator[Counted]:
+async def counted(
+    book: Path, seconds: float = 0.0, port: int = 0, carry_folder: str = ""
+) -> AsyncIterator[Counted]:
     program = [sys.executable, counting_server.__file__, str(book), str(seconds), str(port)]
-    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *program,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "CARRY_FOLDER": carry_folder},
+    )
     assert process.stdout is not None
     bound = int(await asyncio.wait_for(process.stdout.readline(), 60))
     try:

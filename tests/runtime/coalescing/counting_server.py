@@ -1,11 +1,13 @@
 """A predictor in a process of its own that writes down every call that it begins.
 
-Takes the file to write to and the seconds that a call takes; prints its port.
+Takes the file to write to, the seconds that a call takes and a port, and in CARRY_FOLDER where it
+listens past gRPC; prints its port.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -46,7 +48,13 @@ async def main(book: str, seconds: str, port: str) -> None:
     service = Service(contract, servicer, {"StreamPredict": "Predict"})
     metrics = ServerMetrics(CollectorRegistry())
     with shutdown_on_signals() as shutdown:
-        async with running_server(f"127.0.0.1:{port}", [service], metrics, Health([])) as bound:
+        async with running_server(
+            f"127.0.0.1:{port}",
+            [service],
+            metrics,
+            Health([]),
+            carry_folder=os.environ["CARRY_FOLDER"],
+        ) as bound:
             print(bound, flush=True)
             await shutdown.requested()
 

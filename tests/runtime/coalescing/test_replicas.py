@@ -20,23 +20,35 @@ from mlmesh.runtime.coalescing.tally import Untold
 from mlmesh.runtime.coalescing.target import Static
 from mlmesh.runtime.errors import DeadlineExceeded, Unavailable
 from mlmesh.v1 import predictor_pb2 as pb
+from tests.runtime.coalescing.carrying import Told
 from tests.runtime.coalescing.counted import PREDICT, Counted, call, counted, request
 
+pytestmark = pytest.mark.parametrize("way", ["grpc", "socket"], indirect=True)
 ONCE = replace(PREDICT, repeatable=False)
 """The same method, had its contract not said that it may be repeated."""
 
 
-async def two(stack: AsyncExitStack, folder: Path, seconds: float) -> tuple[Counted, Counted]:
-    first = await stack.enter_async_context(counted(folder / "first", seconds))
-    second = await stack.enter_async_context(counted(folder / "second", seconds))
+@pytest.fixture
+def way(request: pytest.FixtureRequest, tmp_path: Path) -> Coalescing:
+    """How calls are carried: by gRPC, or past it."""
+    return Coalescing(folder=str(tmp_path) if request.param == "socket" else "")
+
+
+async def two(
+    stack: AsyncExitStack, way: Coalescing, folder: Path, seconds: float
+) -> tuple[Counted, Counted]:
+    first = await stack.enter_async_context(
+        counted(folder / "first", seconds, carry_folder=way.folder)
+    )
+    second = await stack.enter_async_context(
+        counted(folder / "second", seconds, carry_folder=way.folder)
+    )
     return first, second
 
 
-async def carrier_to(
-    stack: AsyncExitStack, *replicas: Counted, options: Coalescing | None = None
-) -> Carrier:
+async def carrier_to(stack: AsyncExitStack, options: Coalescing, *replicas: Counted) -> Carrier:
     target = ",".join(replica.address for replica in replicas)
-    carrier = await stack.enter_async_context(open_carrier(target, options or Coalescing()))
+    carrier = await stack.enter_async_context(open_carrier(target, options))
     # Both have a stream once both have answered.
     async with asyncio.timeout(20):
         while not all(replica.executions()["ready"] for replica in replicas):
@@ -52,11 +64,11 @@ def labels(answers: list[Answer]) -> list[str]:
 
 @pytest.mark.parametrize("enabled", [True, False])
 async def test_calls_that_may_be_repeated_survive_the_death_of_a_replica(
-    tmp_path: Path, enabled: bool
+    way: Coalescing, tmp_path: Path, enabled: bool
 ) -> None:
     async with AsyncExitStack() as stack:
-        first, second = await two(stack, tmp_path, 0.3)
-        carrier = await carrier_to(stack, first, second, options=Coalescing(enabled=enabled))
+        first, second = await two(stack, way, tmp_path, 0.3)
+        carrier = await carrier_to(stack, replace(way, enabled=enabled), first, second)
         names = [f"call-{number}" for number in range(400)]
         calls = [carrier.begin(PREDICT, request(name), call()) for name in names]
         await first.begun(first.executions()["ready"] + 100)
@@ -66,10 +78,12 @@ async def test_calls_that_may_be_repeated_survive_the_death_of_a_replica(
         assert labels(await asyncio.gather(*calls)) == names
 
 
-async def test_calls_that_may_not_be_repeated_are_never_doubled(tmp_path: Path) -> None:
+async def test_calls_that_may_not_be_repeated_are_never_doubled(
+    way: Coalescing, tmp_path: Path
+) -> None:
     async with AsyncExitStack() as stack:
-        first, second = await two(stack, tmp_path, 0.3)
-        carrier = await carrier_to(stack, first, second)
+        first, second = await two(stack, way, tmp_path, 0.3)
+        carrier = await carrier_to(stack, way, first, second)
         calls = [carrier.begin(ONCE, request(f"call-{n}"), call()) for n in range(400)]
         await first.begun(first.executions()["ready"] + 100)
 
@@ -83,11 +97,11 @@ async def test_calls_that_may_not_be_repeated_are_never_doubled(tmp_path: Path) 
     assert max(executions[f"call-{n}"] for n in range(400)) == 1
 
 
-async def test_a_frozen_replica_costs_callers_no_error(tmp_path: Path) -> None:
+async def test_a_frozen_replica_costs_callers_no_error(way: Coalescing, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        first, second = await two(stack, tmp_path, 0.0)
-        options = Coalescing(silence_seconds=1)
-        carrier = await carrier_to(stack, first, second, options=options)
+        first, second = await two(stack, way, tmp_path, 0.0)
+        options = replace(way, silence_seconds=1)
+        carrier = await carrier_to(stack, options, first, second)
 
         first.send(signal.SIGSTOP)
         names = [f"call-{number}" for number in range(200)]
@@ -98,11 +112,12 @@ async def test_a_frozen_replica_costs_callers_no_error(tmp_path: Path) -> None:
 
 
 async def test_a_replica_that_leaves_answers_what_it_read_and_loses_nothing(
+    way: Coalescing,
     tmp_path: Path,
 ) -> None:
     async with AsyncExitStack() as stack:
-        first, second = await two(stack, tmp_path, 0.2)
-        carrier = await carrier_to(stack, first, second)
+        first, second = await two(stack, way, tmp_path, 0.2)
+        carrier = await carrier_to(stack, way, first, second)
         names = [f"call-{number}" for number in range(300)]
         calls = [carrier.begin(ONCE, request(name), call()) for name in names[:150]]
         await first.begun(first.executions()["ready"] + 50)
@@ -116,17 +131,21 @@ async def test_a_replica_that_leaves_answers_what_it_read_and_loses_nothing(
     assert {executions[name] for name in names} == {1}
 
 
-async def test_a_service_that_comes_back_is_found_again(tmp_path: Path) -> None:
+async def test_a_service_that_comes_back_is_found_again(way: Coalescing, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(counted(tmp_path / "first"))
-        carrier = await carrier_to(stack, first)
+        first = await stack.enter_async_context(
+            counted(tmp_path / "first", carry_folder=way.folder)
+        )
+        carrier = await carrier_to(stack, way, first)
         first.send(signal.SIGKILL)
         await first.process.wait()
 
         with pytest.raises(Unavailable):
             await asyncio.wait_for(carrier.begin(PREDICT, request("away"), call()), 10)
         port = int(first.address.rpartition(":")[2])
-        await stack.enter_async_context(counted(tmp_path / "second", port=port))
+        await stack.enter_async_context(
+            counted(tmp_path / "second", port=port, carry_folder=way.folder)
+        )
         async with asyncio.timeout(20):
             while True:
                 try:
@@ -138,10 +157,12 @@ async def test_a_service_that_comes_back_is_found_again(tmp_path: Path) -> None:
     assert labels([answer]) == ["back"]
 
 
-async def test_an_address_that_vanishes_is_drained_and_a_new_one_is_used(tmp_path: Path) -> None:
+async def test_an_address_that_vanishes_is_drained_and_a_new_one_is_used(
+    way: Coalescing, tmp_path: Path
+) -> None:
     async with AsyncExitStack() as stack:
-        first, second = await two(stack, tmp_path, 0.3)
-        pool = Pool(Static((first.address,)), Coalescing(), open_channel, Untold())
+        first, second = await two(stack, way, tmp_path, 0.3)
+        pool = Pool(Static((first.address,)), way, open_channel, Untold())
         await stack.enter_async_context(pool)
         early = [pool.begin(ONCE, request(f"early-{n}"), call()) for n in range(20)]
         await first.begun(20)
@@ -154,11 +175,13 @@ async def test_an_address_that_vanishes_is_drained_and_a_new_one_is_used(tmp_pat
         assert second.executions() == Counter(f"late-{n}" for n in range(20))
 
 
-async def test_calls_that_come_one_by_one_go_to_all_replicas(tmp_path: Path) -> None:
+async def test_calls_that_come_one_by_one_go_to_all_replicas(
+    way: Coalescing, tmp_path: Path
+) -> None:
     async with AsyncExitStack() as stack:
-        first, second = await two(stack, tmp_path, 0.0)
+        first, second = await two(stack, way, tmp_path, 0.0)
         target = f"{first.address},{second.address}"
-        carrier = await stack.enter_async_context(open_carrier(target, Coalescing()))
+        carrier = await stack.enter_async_context(open_carrier(target, way))
         async with asyncio.timeout(20):
             while not (first.executions() and second.executions()):
                 await carrier.begin(PREDICT, request("early"), call())
@@ -172,22 +195,30 @@ async def test_calls_that_come_one_by_one_go_to_all_replicas(tmp_path: Path) -> 
     ]
 
 
-async def test_a_name_is_looked_up_and_its_addresses_are_called(tmp_path: Path) -> None:
+async def test_a_name_is_looked_up_and_its_addresses_are_called(
+    way: Coalescing, tmp_path: Path
+) -> None:
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(counted(tmp_path / "first"))
+        first = await stack.enter_async_context(
+            counted(tmp_path / "first", carry_folder=way.folder)
+        )
         target = f"dns:///localhost:{first.address.rpartition(':')[2]}"
-        carrier = await stack.enter_async_context(open_carrier(target, Coalescing()))
+        carrier = await stack.enter_async_context(open_carrier(target, way))
 
         answer = await asyncio.wait_for(carrier.begin(PREDICT, request("a"), call()), 10)
 
     assert labels([answer]) == ["a"]
 
 
-async def test_a_carrier_whose_service_is_frozen_closes_at_once(tmp_path: Path) -> None:
+async def test_a_carrier_whose_service_is_frozen_closes_at_once(
+    way: Coalescing, tmp_path: Path
+) -> None:
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(counted(tmp_path / "first"))
+        first = await stack.enter_async_context(
+            counted(tmp_path / "first", carry_folder=way.folder)
+        )
         connection = AsyncExitStack()
-        carrier = await carrier_to(connection, first)
+        carrier = await carrier_to(connection, way, first)
         first.send(signal.SIGSTOP)
         left = carrier.begin(PREDICT, request("left"), call())
 
@@ -197,20 +228,26 @@ async def test_a_carrier_whose_service_is_frozen_closes_at_once(tmp_path: Path) 
             await left
 
 
-async def test_a_call_to_a_frozen_replica_ends_at_its_deadline(tmp_path: Path) -> None:
+async def test_a_call_to_a_frozen_replica_ends_at_its_deadline(
+    way: Coalescing, tmp_path: Path
+) -> None:
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(counted(tmp_path / "first"))
-        carrier = await carrier_to(stack, first)
+        first = await stack.enter_async_context(
+            counted(tmp_path / "first", carry_folder=way.folder)
+        )
+        carrier = await carrier_to(stack, way, first)
         first.send(signal.SIGSTOP)
 
         with pytest.raises(DeadlineExceeded):
             await asyncio.wait_for(carrier.begin(PREDICT, request("late"), call(0.3)), 3)
 
 
-async def test_ten_thousand_calls_at_once_are_all_answered(tmp_path: Path) -> None:
+async def test_ten_thousand_calls_at_once_are_all_answered(way: Coalescing, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(counted(tmp_path / "first"))
-        carrier = await carrier_to(stack, first)
+        first = await stack.enter_async_context(
+            counted(tmp_path / "first", carry_folder=way.folder)
+        )
+        carrier = await carrier_to(stack, way, first)
         names = [f"call-{number}" for number in range(10_000)]
 
         calls = [carrier.begin(PREDICT, request(name), call(60)) for name in names]
@@ -219,26 +256,14 @@ async def test_ten_thousand_calls_at_once_are_all_answered(tmp_path: Path) -> No
     assert answered == names
 
 
-class Told:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.messages: list[int] = []
-        self.again = 0
-
-    def sent(self, calls: int) -> None:
-        self.messages.append(calls)
-
-    def repeated(self) -> None:
-        self.again += 1
-
-
-async def test_what_leaves_together_and_what_is_repeated_is_counted(tmp_path: Path) -> None:
+async def test_what_leaves_together_and_what_is_repeated_is_counted(
+    way: Coalescing, tmp_path: Path
+) -> None:
     told = Told()
     async with AsyncExitStack() as stack:
-        first, second = await two(stack, tmp_path, 0.3)
+        first, second = await two(stack, way, tmp_path, 0.3)
         target = f"{first.address},{second.address}"
-        carrier = await stack.enter_async_context(open_carrier(target, Coalescing(), tally=told))
+        carrier = await stack.enter_async_context(open_carrier(target, way, tally=told))
         async with asyncio.timeout(20):
             while not (first.executions() and second.executions()):
                 await asyncio.gather(
@@ -253,4 +278,4 @@ async def test_what_leaves_together_and_what_is_repeated_is_counted(tmp_path: Pa
 
     assert sum(told.messages) - before == 400 + told.again
     assert 100 <= told.again <= 300
-    assert max(told.messages) == Coalescing().message_calls
+    assert max(told.messages) == way.message_calls
