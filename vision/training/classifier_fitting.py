@@ -1,10 +1,10 @@
-"""How the classifier learns: the recipe of airbench94 (Jordan 2024, arXiv 2404.00498)."""
+"""How the classifier learns: the recipe of airbench (Jordan 2024, arXiv 2404.00498)."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,30 +15,37 @@ from torch import Tensor, nn
 from vision.training.checkpoint import Checkpoint
 from vision.training.cifar import Labelled
 from vision.training.classifier_model import ClassifierModel, normalised
-from vision.training.classifier_pictures import steps_of
+from vision.training.classifier_pictures import Changes, Step, steps_of
 
 RATE_UNIT = 1024
 """Pictures that rates and decays are given for."""
 AVERAGED_EVERY = 5
 WHITENING_PICTURES = 5000
 Scores = NDArray[np.float64]
+Teacher = Callable[[Tensor], Tensor]
+"""Normalised pictures [rows, 3, 32, 32] to probabilities, float32 [rows, 10]."""
 ROWS = 500
 """Pictures that are answered at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    epochs: int = 16
-    batch: int = 500
-    rate: float = 11.5
+    epochs: int
+    rate: float
     """Highest learning rate."""
+    decay: float
+    changes: Changes
+    batch: int = 500
     momentum: float = 0.85
-    decay: float = 0.0153
     bias_rate: float = 64.0
     """How much faster the normalisations' biases learn."""
     smoothing: float = 0.2
+    taught: float = 0.7
+    """Share of a teacher's answers in what is learnt, where there is one."""
     whitening_epochs: int = 3
-    """Epochs after which the bias of the whitening layer is left alone."""
+    """Epochs after which the bias of the whitening layer is left alone; 0: so is the layer."""
+    last_share: float = 0.07
+    """Of the highest rate, at the end."""
     seed: int = 0
     save_every: int = 50
     """Steps between two checkpoints."""
@@ -49,36 +56,43 @@ def fit_classifier(
     train: Labelled,
     schedule: Schedule,
     progress: Progress,
-    checkpoint: Path | None = None,
+    saved: Checkpoint,
+    teacher: Teacher | None = None,
 ) -> float:
-    """Returns the CPU seconds that this took. checkpoint: written now and then, resumed from."""
+    """Returns the CPU seconds that this took. saved: written now and then, resumed from.
+
+    teacher: learnt from beside the labels (Hinton et al. 2015, arXiv 1503.02531).
+    """
     steps = schedule.epochs * (len(train) // schedule.batch)
-    every = max(1, len(train) // WHITENING_PICTURES)
-    model.whiten_like(normalised(torch.from_numpy(train.pictures[::every])))
+    if schedule.whitening_epochs:
+        every = max(1, len(train) // WHITENING_PICTURES)
+        model.whiten_like(normalised(torch.from_numpy(train.pictures[::every])))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,unused-ignore]
     optimizer = _optimizer(model, schedule)
     average = Average(model)
-    saved = Checkpoint(checkpoint, f"classifier {len(train)} {schedule}")
     done, seconds = 0, 0.0
     if state := saved.load():
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average.load(state["average"])
         done, seconds = int(state["done"]), float(state["seconds"])
+    # The tails of GELU are full of numbers too small to matter, which processors are slow at.
+    torch.set_flush_denormal(True)
     started = time.process_time() - seconds
     rates = [group["lr"] for group in _optimizer(model, schedule).param_groups]
     task = progress.add_task("classifier", total=steps, completed=done)
     model.train()
-    batches = steps_of(train, schedule.epochs, schedule.batch, schedule.seed, done)
+    batches = steps_of(
+        train, schedule.epochs, schedule.batch, schedule.seed, done, schedule.changes
+    )
     for step, batch in enumerate(batches, done):
         model.whiten_bias.requires_grad_(batch.epoch < schedule.whitening_epochs)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * share_of_rate(step / steps)
+            group["lr"] = rate * share_of_rate(step / steps, schedule.last_share)
+        goal = goal_of(batch, schedule, teacher)
         with torch.autocast("cpu", torch.bfloat16):
             scores = model(batch.pictures)
-        loss = nn.functional.cross_entropy(
-            scores.float(), batch.classes, label_smoothing=schedule.smoothing, reduction="sum"
-        )
+        loss = nn.functional.cross_entropy(scores.float(), goal, reduction="sum")
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()
@@ -102,13 +116,24 @@ def fit_classifier(
                 f"classifier: step {step + 1} of {steps}, loss {loss.item() / schedule.batch:.3f}, "
                 f"{seconds:.0f} CPU seconds"
             )
+    torch.set_flush_denormal(False)
     model.eval()
     return seconds
 
 
-def share_of_rate(passed: float) -> float:
-    """Climbs from 0.2 to 1 over the first 23 % of the steps, then falls to 0.07."""
-    return float(np.interp(passed, [0, 0.23, 1], [0.2, 1, 0.07]))
+def share_of_rate(passed: float, last: float) -> float:
+    """Climbs from 0.2 to 1 over the first 23 % of the steps, then falls to `last`."""
+    return float(np.interp(passed, [0, 0.23, 1], [0.2, 1, last]))
+
+
+def goal_of(batch: Step, schedule: Schedule, teacher: Teacher | None) -> Tensor:
+    """Probabilities that are learnt, float32 [rows, classes]: the labels, a share of them dealt out
+    evenly, and of a teacher's answers as much as the schedule says."""
+    evenly = 1 / batch.classes.shape[1]
+    goal = batch.classes * (1 - schedule.smoothing) + schedule.smoothing * evenly
+    if teacher is None:
+        return goal
+    return torch.lerp(goal, teacher(batch.pictures), schedule.taught)
 
 
 def scores_of(model: ClassifierModel, part: Labelled) -> Scores:

@@ -1,6 +1,6 @@
-"""The classifier: the network of airbench94 (Jordan 2024, arXiv 2404.00498), ten classes.
+"""The classifier: the networks of airbench94 and airbench96 (Jordan 2024, arXiv 2404.00498).
 
-A fixed whitening layer, three groups of two convolutions, and one matrix.
+A fixed whitening layer, three groups of two or three convolutions, and one matrix: ten classes.
 """
 
 # Without torch installed its classes are unknown to the type checker; training code still checks.
@@ -26,34 +26,42 @@ LEAST_VARIANCE = 5e-4
 
 
 class Group(nn.Module):
-    """Two convolutions; the first one's answer is halved in size."""
+    """Convolutions, two or three; the first one's answer is halved in size, and added to the third
+    one's."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, deep: bool) -> None:
         super().__init__()
         self.first = _convolution(inputs, outputs)
         self.pool = nn.MaxPool2d(2)
         self.first_norm = _norm(outputs)
         self.second = _convolution(outputs, outputs)
         self.second_norm = _norm(outputs)
+        self.deep = deep
+        if deep:
+            self.third = _convolution(outputs, outputs)
+            self.third_norm = _norm(outputs)
         self.bend = nn.GELU()
 
     def forward(self, values: Tensor) -> Tensor:
         values = self.bend(self.first_norm(self.pool(self.first(values))))
         answer: Tensor = self.bend(self.second_norm(self.second(values)))
+        if self.deep:
+            answer = self.bend(values + self.third_norm(self.third(answer)))
         return answer
 
 
 class ClassifierModel(nn.Module):
     """Scores before the softmax, float32 [rows, 10], of normalised pictures [rows, 3, 32, 32]."""
 
-    def __init__(self, widths: tuple[int, int, int] = WIDTHS) -> None:
+    def __init__(self, widths: tuple[int, int, int] = WIDTHS, deep: bool = True) -> None:
+        """deep: groups of three convolutions, as in airbench96; else two, as in airbench94."""
         super().__init__()
         self.whiten = nn.Conv2d(3, WHITENED, PATCH)
         self.whiten.weight.requires_grad_(False)
         self.bend = nn.GELU()
         sizes = (WHITENED, *widths)
         self.groups = nn.Sequential(
-            *(Group(inputs, outputs) for inputs, outputs in zip(sizes, widths, strict=False))
+            *(Group(inputs, outputs, deep) for inputs, outputs in zip(sizes, widths, strict=False))
         )
         self.pool = nn.MaxPool2d(3)
         self.head = nn.Linear(widths[-1], CLASSES, bias=False)

@@ -23,10 +23,10 @@ def folded(model: Model) -> Model:
         elif isinstance(part, Group):
             # The pooling between them takes the greatest value; a normalisation that multiplies by
             # something above zero does not change which one that is.
-            part.first = fuse_conv_bn_eval(part.first, part.first_norm)
-            part.second = fuse_conv_bn_eval(part.second, part.second_norm)
-            for name in ("first_norm", "second_norm"):
-                setattr(part, name, nn.Identity())
+            for name in ("first", "second", "third") if part.deep else ("first", "second"):
+                norm = getattr(part, f"{name}_norm")
+                setattr(part, name, fuse_conv_bn_eval(getattr(part, name), norm))
+                setattr(part, f"{name}_norm", nn.Identity())
     return copy
 
 

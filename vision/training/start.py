@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from vision.training import classifier_fitting, scene_fitting
+from vision.training import classifier_runs, scene_fitting
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Start:
     progress: Progress
     checkpoints: Path
     """Folder that an interrupted training goes on from."""
-    classifier: classifier_fitting.Schedule = field(default_factory=classifier_fitting.Schedule)
+    classifier: classifier_runs.Runs = field(default_factory=classifier_runs.Runs)
     scenes: scene_fitting.Schedule = field(default_factory=scene_fitting.Schedule)
     held_out: int = 2500
     """Pictures of CIFAR-10's training part that are chosen and calibrated by."""

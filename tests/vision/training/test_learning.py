@@ -14,10 +14,10 @@ torch = pytest.importorskip("torch")
 from rich.progress import Progress  # noqa: E402
 
 from tests.vision.training.tiny_sets import BRIEF, QUICK, write_sets  # noqa: E402
+from vision.training.checkpoint import Checkpoint  # noqa: E402
 from vision.training.cifar import held_out, read_cifar  # noqa: E402
 from vision.training.classifier_fitting import fit_classifier, share_of_rate  # noqa: E402
 from vision.training.classifier_model import ClassifierModel, normalised  # noqa: E402
-from vision.training.classifier_pictures import steps_of  # noqa: E402
 from vision.training.folding import folded  # noqa: E402
 from vision.training.scene_fitting import fit_scenes, rate_at  # noqa: E402
 from vision.training.scene_losses import box_loss, mask_loss, overlaps, wanted_of  # noqa: E402
@@ -64,7 +64,8 @@ def classifier(
     torch.manual_seed(0)
     model, schedule = ClassifierModel(WIDTHS), replace(QUICK, **changes)
     with UntilStep(last) as progress:
-        fit_classifier(model, read_cifar(data, "train"), schedule, progress, checkpoint)
+        saved = Checkpoint(checkpoint, f"{schedule}")
+        fit_classifier(model, read_cifar(data, "train"), schedule, progress, saved)
     return sums_of(model)
 
 
@@ -118,27 +119,9 @@ def test_held_out_pictures_are_not_learnt(data: Path) -> None:
     assert not any(picture.tobytes() in learnt for picture in choice.pictures)
 
 
-def test_a_step_is_the_same_however_it_is_reached(data: Path) -> None:
-    train = read_cifar(data, "train")
-
-    from_start = list(steps_of(train, 2, 20, seed=3, first=0))
-    later = list(steps_of(train, 2, 20, seed=3, first=7))
-
-    assert len(from_start) == 12
-    assert torch.equal(from_start[7].pictures, later[0].pictures)
-    assert torch.equal(from_start[-1].classes, later[-1].classes)
-
-
-def test_an_epoch_holds_every_picture_once(data: Path) -> None:
-    train = read_cifar(data, "train")
-
-    kinds = torch.cat([step.classes for step in steps_of(train, 1, 20, seed=0, first=0)])
-
-    assert torch.bincount(kinds).tolist() == [12] * 10
-
-
 def test_rates_rise_and_fall() -> None:
-    assert [share_of_rate(one) for one in (0, 0.23, 1)] == pytest.approx([0.2, 1, 0.07])
+    assert [share_of_rate(one, 0.07) for one in (0, 0.23, 1)] == pytest.approx([0.2, 1, 0.07])
+    assert share_of_rate(0.615, 0.0) == pytest.approx(0.5)
     brief = replace(BRIEF, steps=100, rise=10)
     rates = [rate_at(step, brief) for step in range(100)]
     assert rates.index(max(rates)) in (9, 10)
@@ -159,10 +142,11 @@ def test_the_whitening_layer_makes_its_answers_uncorrelated(data: Path) -> None:
     assert torch.diag(covariance).max() < 1.01
 
 
-def test_folding_keeps_the_answers() -> None:
+@pytest.mark.parametrize("deep", [False, True])
+def test_folding_keeps_the_answers(deep: bool) -> None:
     torch.manual_seed(0)
     pictures = torch.randn(2, 3, 32, 32)
-    model = ClassifierModel(WIDTHS)
+    model = ClassifierModel(WIDTHS, deep)
     for norm in (one for one in model.modules() if isinstance(one, torch.nn.BatchNorm2d)):
         norm.running_mean.normal_()
         norm.running_var.uniform_(0.5, 2)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 from rich.progress import Progress
 
-from vision.training import classifier_fitting, scene_fitting
+from vision.training import classifier_fitting, classifier_runs, scene_fitting
 from vision.training.cifar import FOLDER as CIFAR_FOLDER, LABELS
+from vision.training.classifier_pictures import Changes
 from vision.training.scene_sets import FOLDER
 from vision.training.start import Start
 
@@ -22,12 +24,21 @@ FUDAN = (1, 2, 47, 53)
 """Numbers of pictures: two to learn from, one to choose by, one to test."""
 PETS = 26
 OTHER_PETS = 4
-QUICK = classifier_fitting.Schedule(epochs=2, batch=20, whitening_epochs=1, save_every=2)
+QUICK = classifier_fitting.Schedule(
+    epochs=2,
+    rate=11.5,
+    decay=0.0153,
+    changes=Changes(mixed=0.5),
+    batch=20,
+    whitening_epochs=1,
+    save_every=2,
+)
+RUNS = classifier_runs.Runs(QUICK, QUICK, replace(QUICK, whitening_epochs=0))
 BRIEF = scene_fitting.Schedule(steps=3, batch=2, rise=1, save_every=1)
 
 
 def tiny_start(data: Path, checkpoints: Path) -> Start:
-    return Start(data, Progress(disable=True), checkpoints, QUICK, BRIEF, held_out=20)
+    return Start(data, Progress(disable=True), checkpoints, RUNS, BRIEF, held_out=20)
 
 
 def write_sets(data: Path) -> None:
