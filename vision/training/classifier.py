@@ -33,8 +33,8 @@ LIMITS = (
     "It is meant for one thing that fills the picture, as in CIFAR-10. Of whole photographs of "
     "pets six in seven are right, of things cut out of everyday photographs (coco_crops) little "
     "more than half, with too much confidence.",
-    "Cats and dogs are mixed up most often, then birds with deer and frogs, automobiles with "
-    "trucks.",
+    "Cats and dogs are mixed up most often, then automobiles with trucks, birds with cats and "
+    "deer, ships with airplanes.",
     "CIFAR-10 shows typical views in daylight; drawings, night and unusual views were not tested.",
     "The pictures were learnt and tested as JPEG copies: figures on the originals may differ.",
 )
@@ -90,7 +90,7 @@ def train_classifier(start: Start) -> Trained:
         "things of eight of the classes in everyday photographs. All ten answers are allowed "
         "everywhere. The mirror image that each picture is shown with is part of the graph.",
         limits=LIMITS,
-        floors={"cifar_accuracy": 0.90},
+        floors={"cifar_accuracy": 0.915, "pets_accuracy": 0.84},
         targets={"cifar_accuracy": 0.92},
     )
 
