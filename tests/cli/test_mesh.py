@@ -81,6 +81,13 @@ def test_programs_get_their_addresses_by_environment(file: Path) -> None:
     ]
 
 
+def test_all_programs_carry_calls_in_one_folder(file: Path) -> None:
+    plan = plan_of(read_mesh(file), "127.0.0.1", [], None).carrying_in("/run/it")
+
+    assert [program.defaults["MLMESH_CARRY_FOLDER"] for program in plan.programs] == ["/run/it"] * 2
+    assert plan.services[0].defaults["MLMESH_LAME_DUCK_SECONDS"] == "0"
+
+
 @pytest.mark.parametrize(
     ("host", "listens", "backend"),
     [
