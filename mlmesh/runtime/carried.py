@@ -11,12 +11,11 @@ from google.rpc import status_pb2
 from mlmesh.runtime.call import Call, deadline_after, request_id_of, tracestate_of
 from mlmesh.runtime.chain import Chain
 from mlmesh.runtime.errors import InternalError, InvalidInput, ServingError, TooLarge, Unavailable
+from mlmesh.runtime.frames import MAX_MESSAGE_BYTES
 from mlmesh.runtime.measured import MEASURED, Measured
 from mlmesh.runtime.unary_call import UnaryCall
 from mlmesh.v1 import mesh_pb2 as pb
 
-MAX_MESSAGE_BYTES = 64 * 2**20
-"""What callers of a mesh take in one message."""
 REPLY_ROOM = 64 * 2**10
 """What may stand around a response in a message, and more."""
 

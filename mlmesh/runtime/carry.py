@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from mlmesh.runtime.call import Call
-from mlmesh.runtime.carried import MAX_MESSAGE_BYTES, Carried
+from mlmesh.runtime.carried import Carried
 from mlmesh.runtime.carried_calls import MAX_CARRIED, CarriedCalls
 from mlmesh.runtime.chain import Chain
+from mlmesh.runtime.frames import MAX_MESSAGE_BYTES
 from mlmesh.v1 import mesh_pb2 as pb
 
 

@@ -15,6 +15,8 @@ import grpc
 PREFIX = struct.Struct(">BI")
 MESSAGE = 0x00
 TRAILERS = 0x80
+MAX_MESSAGE_BYTES = 64 * 2**20
+"""What callers of a mesh take in one message."""
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import grpc
 
-from mlmesh.runtime.carried import MAX_MESSAGE_BYTES
-from mlmesh.runtime.frames import TRAILERS, Frames, code_of
+from mlmesh.runtime.frames import MAX_MESSAGE_BYTES, TRAILERS, Frames, code_of
 
 CONNECT_SECONDS = 1.0
 UNREAD_BYTES = 4 * 2**20
