@@ -2,80 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import time
-from collections import Counter
+import json
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
-from prometheus_client import CollectorRegistry
-
-from mlmesh.inference.host import Host, open_host
-from mlmesh.inference.metrics import InferenceMetrics
-from mlmesh.inference.session import Array
-from tests.tiny_models import host_options, write_heavy
-
-SWAPS = 50
-LOAD = 0.7
-ROW = {"features": np.ones((1, 2), np.float32)}
+from tests.inference.swapping import SWAPS
 
 
-def resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
+def test_fifty_swaps_under_load_fail_nobody_and_leave_no_memory(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "tests.inference.swapping", str(tmp_path)]
+    root = Path(__file__).parents[2]
 
+    done = subprocess.run(program, cwd=root, capture_output=True, text=True, timeout=300)
 
-async def asked(host: Host, seen: Counter[str], expected: dict[str, Array]) -> None:
-    with host.using("heavy", "") as version:
-        answer = await version.run(ROW, deadline=time.monotonic() + 60)
-    name = version.manifest.version
-    np.testing.assert_array_equal(answer.outputs["y"], expected[name])
-    seen[name] += 1
-
-
-async def swapped(host: Host, old: str, new: str) -> None:
-    await host.load("heavy", new)
-    await host.set_default("heavy", new)
-    await host.unload("heavy", old)
-
-
-async def test_fifty_swaps_under_load_fail_nobody_and_leave_no_memory(tmp_path: Path) -> None:
-    for version, scale in (("v1.0", 1.0), ("v2.0", 2.0)):
-        write_heavy(tmp_path, version=version, scale=scale)
-    options = host_options(tmp_path, "heavy", trial=None)
-    async with open_host(options, InferenceMetrics(CollectorRegistry())) as host:
-        expected = {}
-        for version in ("v1.0", "v2.0"):
-            expected[version] = (await host.find("heavy", version).run(ROW)).outputs["y"]
-        assert not np.array_equal(expected["v1.0"], expected["v2.0"])
-        started = time.perf_counter()
-        for _ in range(50):
-            await host.find("heavy", "v1.0").run(ROW)
-        interval = (time.perf_counter() - started) / 50 / LOAD
-        await host.set_default("heavy", "v1.0")
-        await host.unload("heavy", "v2.0")
-        seen: Counter[str] = Counter()
-        done = asyncio.Event()
-
-        async def load() -> None:
-            async with asyncio.TaskGroup() as group:
-                while not done.is_set():
-                    group.create_task(asked(host, seen, expected))
-                    await asyncio.sleep(interval)
-
-        loading = asyncio.create_task(load())
-        await swapped(host, "v1.0", "v2.0")
-        await swapped(host, "v2.0", "v1.0")
-        gc.collect()
-        before = resident_bytes()
-        for swap in range(SWAPS):
-            await swapped(host, *(("v1.0", "v2.0") if swap % 2 == 0 else ("v2.0", "v1.0")))
-        done.set()
-        await loading
-        gc.collect()
-        grown = resident_bytes() - before
-
-    assert min(seen["v1.0"], seen["v2.0"]) > SWAPS
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert min(found["seen"].get(version, 0) for version in ("v1.0", "v2.0")) > SWAPS
     # A version takes about 16 MB; were each of them kept, it would be 800.
-    assert grown < 100 * 2**20
+    assert found["grown"] < 100 * 2**20
