@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -91,8 +91,14 @@ async def _run(plan: Plan, options: Options, console: Console, began: float) -> 
 
 @contextmanager
 def _carry_folder() -> Iterator[str]:
-    """Where the programs carry calls past gRPC, empty where they cannot."""
-    with TemporaryDirectory(prefix="mlmesh-", ignore_cleanup_errors=True) as folder:
+    """Where the programs carry calls past gRPC; empty where they cannot."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(
+                TemporaryDirectory(prefix="mlmesh-", ignore_cleanup_errors=True)
+            )
+        except OSError:
+            folder = ""
         longest = os.fsencode(socket_path(folder, 65_535))
         yield folder if hasattr(socket, "AF_UNIX") and len(longest) <= SOCKET_BYTES else ""
 
