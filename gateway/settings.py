@@ -50,8 +50,9 @@ class GatewaySettings(ProgramSettings):
     coalesce_messages: int = Field(default=2, ge=1, le=64)
     """Messages that a replica may have been sent and not yet read."""
     coalesce_early_calls: int = Field(default=8, ge=0, le=4096)
-    """Calls that leave over a socket (`MLMESH_CARRY_FOLDER`) before others have joined them, when
-    the replica has no more than that to do; 0: all wait for those that come with them."""
+    """Fewest calls that leave over a socket (`MLMESH_CARRY_FOLDER`) before others have joined them,
+    when they are half of those that were under way lately and the replica has no more to do; 0: all
+    wait for those that come with them."""
     coalesce_stream_seconds: float = Field(default=3600.0, gt=0, le=43_200)
     """Seconds after which the stream to a replica is replaced, with no call lost."""
     patience_seconds: float = Field(default=0.5, ge=0, allow_inf_nan=False)

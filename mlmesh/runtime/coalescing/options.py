@@ -44,8 +44,9 @@ class Coalescing:
     resolve_seconds: float = 30.0
     """Between two looks at the addresses of a `dns:///` target."""
     early_calls: int = 8
-    """Past gRPC, so many calls leave before others have joined them, when the replica has no more
-    than that to do: the two ends then work side by side. 0: never."""
+    """Past gRPC, half of the calls that were under way lately, and at least so many, leave before
+    others have joined them when the replica has no more than that to do: the two ends then work
+    side by side. 0: never."""
     folder: str = ""
     """Where services on this machine take carried calls past gRPC; empty: none do."""
     attempts: int = 4

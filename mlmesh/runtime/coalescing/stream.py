@@ -43,8 +43,9 @@ class Source(Holder, Protocol):
 class CarryStream:
     """call: of gRPC, or of a socket, where what `write` gives is None for what has left already.
 
-    queue: calls whose holder is `source`; they leave in its order. early: so many leave at once
-    when no more are carried; 0: all wait for the end of the event loop's turn.
+    queue: calls whose holder is `source`; they leave in its order. early: so many, and half of what
+    was carried lately, leave at once when no more are carried; 0: all wait for the end of the event
+    loop's turn.
     """
 
     def __init__(
