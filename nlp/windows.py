@@ -72,4 +72,6 @@ def windows_of(words: NDArray[np.int32], size: int, overlap: int = OVERLAP) -> l
         for (start, end), own_start, own_end in zip(
             bounds, [0, *cuts], [*cuts, pieces], strict=True
         )
+        # Among long words, its neighbours may have all that it reads.
+        if own_start < own_end
     ]

@@ -33,6 +33,12 @@ def test_windows_begin_and_end_between_words() -> None:
     assert all(place % 3 == 0 for place in places)
 
 
+def test_a_window_of_which_its_neighbours_have_everything_is_left_out() -> None:
+    windows = windows_of(words(6, 1, 8, 6, 9), size=17, overlap=9)
+
+    assert [(one.own_start, one.own_end) for one in windows] == [(0, 7), (7, 21), (21, 30)]
+
+
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=60)
 
 
