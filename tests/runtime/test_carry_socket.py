@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -309,6 +310,13 @@ async def test_calls_go_past_grpc_where_the_server_listens(
                 await carrier.begin(PREDICT, request("one"), call())
 
     assert (len(gated.began), len(other.began)) == (0, 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+async def test_a_socket_of_another_user_is_not_used(path: Path) -> None:
+    os.chown(path, 65_534, -1)
+
+    assert await open_socket_call(path) is None
 
 
 @pytest.mark.parametrize("left", [None, "file", "socket"])

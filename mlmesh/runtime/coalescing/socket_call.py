@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Awaitable
 from pathlib import Path
@@ -100,15 +101,22 @@ class SocketCall(Frames):
 
 
 async def open_socket_call(path: Path) -> SocketCall | None:
-    """None when nobody listens there, or nobody answers."""
+    """None when nobody listens there, or nobody answers, or it is another user's."""
     loop = asyncio.get_running_loop()
     try:
+        if not _ours(path):
+            return None
         async with asyncio.timeout(CONNECT_SECONDS):
             _, call = await loop.create_unix_connection(SocketCall, str(path))
     except OSError:
         # TimeoutError is one.
         return None
     return call
+
+
+def _ours(path: Path) -> bool:
+    # Whoever makes the folder anew after it was cleaned away must not be sent this user's calls.
+    return path.stat().st_uid == os.geteuid()
 
 
 def _failed(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
